@@ -1,0 +1,57 @@
+# hull: `make` builds build/hull; `make help` lists everything else.
+#
+# Each folder is a layer and becomes one static archive; the link order is the
+# layers' order, so that a call against the direction does not link.
+
+BUILD    ?= build
+CC       ?= gcc
+AR       ?= ar
+OPT      ?= -O2 -g
+PKG_CONFIG ?= pkg-config
+
+WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+            -Wold-style-definition -Wpointer-arith -Wformat=2 -Wvla \
+            -Wwrite-strings -Wundef -Wimplicit-fallthrough
+HARDEN    = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+ifeq ($(DEVELOPER),1)
+WARN     += -Werror
+endif
+
+CPPFLAGS += -D_GNU_SOURCE -I. -I$(BUILD)/include
+CFLAGS   += -std=gnu11 $(OPT) $(WARN) $(HARDEN) -ffunction-sections \
+            -fdata-sections -MMD -MP
+# One static binary: no dynamic loader at start (start-up time), and libraries
+# that are not used cost no memory.
+LDFLAGS  += -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now
+
+LAYERS    = vmm sandbox boot devices virtio io core
+LIBS      = -ljansson -lfdt -lz -llzma -lzstd -llz4 -lbz2 -llzo2 -luring -lpthread
+
+srcs      = $(wildcard $(1)/*.c)
+objs      = $(patsubst %.c,$(BUILD)/obj/%.o,$(call srcs,$(1)))
+archives  = $(foreach l,$(LAYERS),$(if $(call srcs,$(l)),$(BUILD)/lib/$(l).a))
+
+.PHONY: all
+all: $(BUILD)/hull
+
+$(BUILD)/hull: $(archives)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(archives) $(LIBS)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+define archive_rule
+$(BUILD)/lib/$(1).a: $(call objs,$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$(AR) rcs $$@ $$^
+endef
+$(foreach l,$(LAYERS),$(eval $(call archive_rule,$(l))))
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/hull
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,66 @@
+/*
+ * The configuration of one VM: plain data. The command line and the JSON file
+ * fill the same struct through one table (vmm/options.c); config_validate
+ * checks it; only then is anything built.
+ *
+ * Strings are owned by the struct. Main thread.
+ */
+#ifndef VMM_CONFIG_H
+#define VMM_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "boot/load.h"
+#include "core/err.h"
+
+#define CONFIG_MAX_CPUS	  64
+#define CONFIG_MIN_MEMORY (32 * MIB)
+
+enum console_kind {
+	CONSOLE_STDIO,
+	CONSOLE_FILE, /* file=PATH: output only */
+	CONSOLE_PTY, /* a new pseudo-terminal, its name is printed */
+	CONSOLE_UNIX, /* unix=PATH: a listening socket, one client at a time */
+	CONSOLE_NONE,
+};
+
+/* How the status of the debug-exit port becomes ours. */
+enum debug_exit_mode {
+	DEBUG_EXIT_QEMU, /* (value << 1) | 1 */
+	DEBUG_EXIT_VALUE, /* the value itself, to 255 */
+	DEBUG_EXIT_OFF, /* no such port */
+};
+
+struct vm_config {
+	char *kernel; /* path */
+	char *initrd; /* path or NULL */
+	char *cmdline; /* or NULL: a default for Linux */
+	enum boot_protocol boot;
+	unsigned int cpus;
+	char *cpu; /* "host,+feature,-feature" */
+	uint64_t memory_bytes;
+	uint64_t hugepage_bytes; /* 0, 2 MiB, 1 GiB */
+	bool acpi;
+	bool fdt;
+	enum console_kind console;
+	char *console_path;
+	enum debug_exit_mode debug_exit;
+	uint64_t timeout_ms; /* 0: none */
+	/* Actions instead of, or before, running. */
+	char *dump_fdt; /* path */
+	bool print_config;
+	bool verbose;
+};
+
+/* The defaults: 1 vCPU, 256 MiB, ACPI, console on stdio. */
+void config_init(struct vm_config *config);
+void config_release(struct vm_config *config);
+
+/*
+ * Checks what can be checked without opening KVM: ranges and combinations.
+ * -EINVAL and a sentence that names the option as the user wrote it.
+ */
+int config_validate(const struct vm_config *config, struct err *err);
+
+#endif
