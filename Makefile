@@ -50,8 +50,13 @@ $(BUILD)/lib/$(1).a: $(call objs,$(1))
 endef
 $(foreach l,$(LAYERS),$(eval $(call archive_rule,$(l))))
 
+.PHONY: objects
+objects: $(foreach l,$(LAYERS),$(call objs,$(l)))
+
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/hull
+
+include tools/check/check.mk
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
