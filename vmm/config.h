@@ -13,6 +13,7 @@
 
 #include "boot/load.h"
 #include "core/err.h"
+#include "vmm/irqchip.h"
 
 #define CONFIG_MAX_CPUS	  64
 #define CONFIG_MIN_MEMORY (32 * MIB)
@@ -43,12 +44,14 @@ struct vm_config {
 	uint64_t hugepage_bytes; /* 0, 2 MiB, 1 GiB */
 	bool acpi;
 	bool fdt;
+	enum irqchip_mode irqchip;
 	enum console_kind console;
 	char *console_path;
 	enum debug_exit_mode debug_exit;
 	uint64_t timeout_ms; /* 0: none */
 	/* Actions instead of, or before, running. */
 	char *dump_fdt; /* path */
+	char *dump_acpi; /* path of a directory */
 	bool print_config;
 	bool verbose;
 };
