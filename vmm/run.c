@@ -192,28 +192,6 @@ static int run_machine(struct run *run, struct err *err)
 	return rc;
 }
 
-int vm_run(const struct vm_config *config)
-{
-	/* Static for its size; one VM per process. */
-	static struct run run;
-	struct err err = { 0 };
-	int status;
-	int rc;
-
-	rc = machine_build(&run.machine, config, &err);
-	if (!rc)
-		rc = run_machine(&run, &err);
-	if (rc) {
-		log_error("%s", err.msg);
-		status = run.machine.failure_status;
-	} else {
-		tell_end(&run.machine);
-		status = run.machine.verdict.status;
-	}
-	machine_release(&run.machine);
-	return status;
-}
-
 static int dump_files(const struct vm_config *config,
 		      const struct platform *platform, struct err *err)
 {
@@ -231,20 +209,49 @@ static int dump_files(const struct vm_config *config,
 	return rc;
 }
 
-int vm_dump(const struct vm_config *config)
+/* What --dump-fdt and --dump-acpi ask for; needs no KVM. */
+static int dump(const struct vm_config *config, struct err *err)
 {
 	struct platform platform;
-	struct err err = { 0 };
 	struct gmem gmem;
 	int rc;
 
-	rc = gmem_init(&gmem, config->memory_bytes, 0, &err);
-	if (!rc) {
-		machine_describe(config, &gmem, &platform);
-		rc = dump_files(config, &platform, &err);
-		gmem_release(&gmem);
-	}
+	rc = gmem_init(&gmem, config->memory_bytes, 0, err);
 	if (rc)
+		return rc;
+	machine_describe(config, &gmem, &platform);
+	rc = dump_files(config, &platform, err);
+	gmem_release(&gmem);
+	return rc;
+}
+
+int vm_run(const struct vm_config *config)
+{
+	/* Static for its size; one VM per process. */
+	static struct run run;
+	struct err err = { 0 };
+	int status;
+	int rc;
+
+	if (config->dump_fdt || config->dump_acpi) {
+		rc = dump(config, &err);
+		if (rc) {
+			log_error("%s", err.msg);
+			return EXIT_CONFIG;
+		}
+		if (!config->kernel)
+			return EXIT_POWEROFF;
+	}
+	rc = machine_build(&run.machine, config, &err);
+	if (!rc)
+		rc = run_machine(&run, &err);
+	if (rc) {
 		log_error("%s", err.msg);
-	return rc ? EXIT_CONFIG : EXIT_POWEROFF;
+		status = run.machine.failure_status;
+	} else {
+		tell_end(&run.machine);
+		status = run.machine.verdict.status;
+	}
+	machine_release(&run.machine);
+	return status;
 }
