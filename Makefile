@@ -50,6 +50,8 @@ $(BUILD)/lib/$(1).a: $(call objs,$(1))
 endef
 $(foreach l,$(LAYERS),$(eval $(call archive_rule,$(l))))
 
+include guests/guests.mk
+
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/hull
