@@ -50,10 +50,15 @@ $(BUILD)/lib/$(1).a: $(call objs,$(1))
 endef
 $(foreach l,$(LAYERS),$(eval $(call archive_rule,$(l))))
 
-include guests/guests.mk
+.PHONY: objects
+objects: $(foreach l,$(LAYERS),$(call objs,$(l)))
 
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/hull
+
+include guests/guests.mk
+include tools/bench/bench.mk
+include tools/check/check.mk
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

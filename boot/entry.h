@@ -19,8 +19,9 @@ enum boot_mode {
 /*
  * Segments in protected and long mode are flat: CS selector 0x10, DS/ES/SS
  * 0x18 (boot.rst "64-bit Boot Protocol": __BOOT_CS and __BOOT_DS), TR a
- * present busy TSS with base 0 and limit 0x67. gdt_gpa/gdt_limit describe the table that the
- * loader wrote into guest memory with those selectors. Interrupts are off.
+ * present busy TSS with base 0 and limit 0x67. gdt_gpa/gdt_limit describe the
+ * table that the loader wrote into guest memory with those selectors.
+ * Interrupts are off.
  */
 struct boot_entry {
 	enum boot_mode mode;

@@ -50,7 +50,7 @@ struct platform_device {
 #define PLATFORM_POWER_SLEEP_CONTROL 0
 #define PLATFORM_POWER_SLEEP_STATUS  1
 #define PLATFORM_POWER_RESET	     2
-#define PLATFORM_POWER_EVENT	     3 /* bit 0: button pressed; reading clears */
+#define PLATFORM_POWER_EVENT	     3 /* bit 0: button; reading clears */
 #define PLATFORM_POWER_SIZE	     4
 #define PLATFORM_SLP_TYP_S5	     5
 #define PLATFORM_RESET_VALUE	     0x01

@@ -19,7 +19,7 @@
 
 typedef uint64_t gpa_t;
 
-/* The hole in which a PC keeps PCI windows, the I/O APIC and the local APICs. */
+/* The hole in which a PC keeps PCI windows and the I/O and local APICs. */
 #define GMEM_HOLE_START 0xc0000000ULL
 #define GMEM_HOLE_END	0x100000000ULL
 

@@ -102,8 +102,9 @@ int parse_size(const char *text, uint64_t default_unit, uint64_t *ret_bytes)
 int parse_duration_ms(const char *text, uint64_t *ret_ms)
 {
 	static const struct unit units[] = {
-		{ "ms", 1 },	      { "s", 1000 }, { "m", 60 * 1000 },
-		{ "h", 3600 * 1000 }, { NULL, 0 },
+		{ "ms", 1 },	       { "s", 1000 },
+		{ "m", 60 * 1000ULL }, { "h", 3600 * 1000ULL },
+		{ NULL, 0 },
 	};
 
 	return parse_with_unit(text, units, 1000, ret_ms);

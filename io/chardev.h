@@ -1,0 +1,86 @@
+/*
+ * A byte stream between a guest's character device and the outside: the
+ * terminal, a file, a pseudo-terminal, a Unix socket.
+ *
+ * Output. chardev_write and chardev_write_all may be called from any thread;
+ * writers are served one after the other. Nothing is buffered beyond one
+ * bounded backlog, kept only while nobody is connected (pty, unix): a writer
+ * that is faster than the reader waits, so that no byte is lost.
+ *
+ * Input. The receiver is called on the loop's thread, and never with more than
+ * it has room for: while it has none, nothing is read from the outside.
+ */
+#ifndef IO_CHARDEV_H
+#define IO_CHARDEV_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/err.h"
+#include "core/loop.h"
+
+struct chardev;
+
+struct chardev_receiver {
+	/* Bytes that `receive` would take now. Any thread's state: it locks. */
+	size_t (*room)(void *opaque);
+	void (*receive)(void *opaque, const uint8_t *data, size_t len);
+	void *opaque;
+};
+
+/* What was kept while nobody was connected; older bytes are dropped. */
+#define CHARDEV_BACKLOG_BYTES 16384
+
+/*
+ * Constructors; the caller owns *ret_chardev. @loop is borrowed and outlives
+ * the object.
+ *
+ * stdio: input from standard input, output to standard output. The file
+ * status flags of both, which other processes share, stay as they are.
+ */
+int chardev_new_stdio(struct loop *loop, struct chardev **ret_chardev,
+		      struct err *err);
+/* file: output only; @path is created or truncated. */
+int chardev_new_file(struct loop *loop, const char *path,
+		     struct chardev **ret_chardev, struct err *err);
+/* pty: chardev_name gives the path of the terminal to attach to. */
+int chardev_new_pty(struct loop *loop, struct chardev **ret_chardev,
+		    struct err *err);
+/*
+ * unix: a listening socket at @path, mode 0600, one client at a time; the path
+ * is unlinked by chardev_free. A stale socket nobody listens on is replaced.
+ */
+int chardev_new_unix(struct loop *loop, const char *path,
+		     struct chardev **ret_chardev, struct err *err);
+/* null: no input, output vanishes. */
+int chardev_new_null(struct loop *loop, struct chardev **ret_chardev,
+		     struct err *err);
+void chardev_free(struct chardev *chardev);
+
+/* "stdio" or the path. */
+const char *chardev_name(const struct chardev *chardev);
+
+/* Takes 0 to @len bytes without waiting; returns how many. */
+size_t chardev_write(struct chardev *chardev, const uint8_t *data, size_t len);
+
+/* Returns once all bytes are taken, or chardev_cancel was called. */
+void chardev_write_all(struct chardev *chardev, const uint8_t *data,
+		       size_t len);
+
+/* From now on output is dropped and nobody waits. Any thread. */
+void chardev_cancel(struct chardev *chardev);
+
+/* Loop's thread, before the loop runs. The receiver is copied. */
+void chardev_set_receiver(struct chardev *chardev,
+			  const struct chardev_receiver *receiver);
+
+/* The receiver has room again. Any thread; cheap when input is not paused. */
+void chardev_resume_input(struct chardev *chardev);
+
+/* Loop's thread, whenever it was woken: takes up input that was resumed. */
+void chardev_update(struct chardev *chardev);
+
+/* The first error that cost output (positive errno), or 0. Any thread. */
+int chardev_error(const struct chardev *chardev);
+
+#endif

@@ -1,0 +1,265 @@
+/*
+ * The kinds of chardev: how each gets its descriptors, and how the two kinds
+ * whose peer comes and goes (pty, unix) notice it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <termios.h>
+
+#include "io/chardev_internal.h"
+
+/* How often a pty that nobody has open is looked at: Linux has no event for
+ * the other end being opened. */
+#define PTY_ATTACH_POLL_MS 200
+
+int chardev_new_null(struct loop *loop, struct chardev **ret_chardev,
+		     struct err *err)
+{
+	return chardev_alloc(loop, CHARDEV_NULL, "none", ret_chardev, err);
+}
+
+/*
+ * A description of standard output of our own, on which O_NONBLOCK does not
+ * leak to the shell and the programs that share the terminal or pipe with us.
+ */
+static void open_stdout(struct chardev *chardev)
+{
+	struct stat st;
+	int fd;
+
+	chardev->out_fd = STDOUT_FILENO;
+	chardev->write_mode = WRITE_POLLED;
+	if (fstat(STDOUT_FILENO, &st) < 0)
+		return;
+	if (S_ISREG(st.st_mode)) {
+		chardev->write_mode = WRITE_PLAIN;
+		return;
+	}
+	if (S_ISSOCK(st.st_mode)) {
+		chardev->write_mode = WRITE_SEND;
+		return;
+	}
+	fd = open("/proc/self/fd/1",
+		  O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	chardev->out_fd = fd;
+	chardev->out_fd_owned = true;
+	chardev->write_mode = WRITE_NONBLOCK;
+}
+
+int chardev_new_stdio(struct loop *loop, struct chardev **ret_chardev,
+		      struct err *err)
+{
+	struct chardev *chardev;
+	int rc;
+
+	rc = chardev_alloc(loop, CHARDEV_STDIO, "stdio", &chardev, err);
+	if (rc)
+		return rc;
+	open_stdout(chardev);
+	if (fcntl(STDIN_FILENO, F_GETFD) >= 0) {
+		rc = chardev_start_input(chardev, STDIN_FILENO, err);
+		if (rc) {
+			chardev_free(chardev);
+			return rc;
+		}
+	}
+	*ret_chardev = chardev;
+	return 0;
+}
+
+int chardev_new_file(struct loop *loop, const char *path,
+		     struct chardev **ret_chardev, struct err *err)
+{
+	struct chardev *chardev;
+	int rc;
+
+	rc = chardev_alloc(loop, CHARDEV_FILE, path, &chardev, err);
+	if (rc)
+		return rc;
+	chardev->out_fd =
+		open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY | O_CLOEXEC,
+		     0666);
+	if (chardev->out_fd < 0) {
+		rc = err_sys(err, errno, "cannot open the console file %s",
+			     path);
+		chardev_free(chardev);
+		return rc;
+	}
+	chardev->out_fd_owned = true;
+	chardev->write_mode = WRITE_PLAIN;
+	*ret_chardev = chardev;
+	return 0;
+}
+
+static void pty_look_for_peer(struct loop_timer *timer)
+{
+	struct chardev *chardev = timer->opaque;
+	struct pollfd fd = { .fd = chardev->input.fd, .events = POLLIN };
+
+	if (poll(&fd, 1, 0) > 0 && (fd.revents & POLLHUP)) {
+		timer->due_ms = loop_now_ms() + PTY_ATTACH_POLL_MS;
+		return;
+	}
+	chardev->input.events = POLLIN;
+	chardev_connect(chardev, chardev->input.fd);
+}
+
+/* The guest's own terminal driver does echo and line editing. Opening and
+ * closing it once also leaves the pty hung up, which is how we tell that
+ * nobody is attached. */
+static int make_pty_raw(const char *path)
+{
+	autoclose int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	struct termios termios;
+
+	if (fd < 0 || tcgetattr(fd, &termios) < 0)
+		return -errno;
+	cfmakeraw(&termios);
+	return tcsetattr(fd, TCSANOW, &termios) < 0 ? -errno : 0;
+}
+
+static int open_pty_master(char *path, size_t size, struct err *err)
+{
+	autoclose int fd =
+		open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	int rc;
+
+	if (fd < 0)
+		return err_sys(err, errno, "cannot open /dev/ptmx");
+	if (grantpt(fd) < 0 || unlockpt(fd) < 0 ||
+	    ptsname_r(fd, path, size) != 0)
+		return err_sys(err, errno, "cannot set up a pseudo-terminal");
+	rc = make_pty_raw(path);
+	if (rc)
+		return err_sys(err, -rc, "cannot set up %s", path);
+	return move_fd(&fd);
+}
+
+int chardev_new_pty(struct loop *loop, struct chardev **ret_chardev,
+		    struct err *err)
+{
+	struct chardev *chardev;
+	char path[64];
+	int fd;
+	int rc;
+
+	fd = open_pty_master(path, sizeof(path), err);
+	if (fd < 0)
+		return fd;
+	rc = chardev_alloc(loop, CHARDEV_PTY, path, &chardev, err);
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	chardev->write_mode = WRITE_NONBLOCK;
+	chardev->attach_timer.expired = pty_look_for_peer;
+	chardev->attach_timer.opaque = chardev;
+	rc = chardev_start_input(chardev, fd, err);
+	if (!rc)
+		rc = loop_add_timer(loop, &chardev->attach_timer, err);
+	if (rc) {
+		chardev_free(chardev); /* closes fd: start_input stored it */
+		return rc;
+	}
+	chardev->input.events = 0;
+	chardev->attach_timer.due_ms = loop_now_ms();
+	*ret_chardev = chardev;
+	return 0;
+}
+
+static void accept_client(struct loop_source *source, short revents)
+{
+	struct chardev *chardev = source->opaque;
+	struct err err;
+	int fd;
+
+	(void)revents;
+	fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (chardev_start_input(chardev, fd, &err) < 0) {
+		close(fd);
+		return;
+	}
+	/* The next client waits in the queue until this one leaves. */
+	source->events = 0;
+	chardev_connect(chardev, fd);
+}
+
+/* True when a socket file is left over from a process that is gone. */
+static bool is_stale_socket(const struct sockaddr_un *addr)
+{
+	struct stat st;
+	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || lstat(addr->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return false;
+	return connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 &&
+	       errno == ECONNREFUSED;
+}
+
+static int listen_at(const char *path, struct err *err)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	autoclose int fd = -1;
+	mode_t mask;
+	int rc;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return err_set(err, ENAMETOOLONG,
+			       "socket path %s is longer than %zu bytes", path,
+			       sizeof(addr.sun_path) - 1);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_sys(err, errno, "cannot create a socket");
+	if (is_stale_socket(&addr))
+		unlink(path);
+	mask = umask(0177);
+	rc = bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
+	if (rc < 0)
+		rc = -errno;
+	umask(mask);
+	if (rc < 0)
+		return err_sys(err, -rc, "cannot listen on %s", path);
+	if (listen(fd, 4) < 0) {
+		rc = err_sys(err, errno, "cannot listen on %s", path);
+		unlink(path);
+		return rc;
+	}
+	return move_fd(&fd);
+}
+
+int chardev_new_unix(struct loop *loop, const char *path,
+		     struct chardev **ret_chardev, struct err *err)
+{
+	struct chardev *chardev;
+	int rc;
+
+	rc = chardev_alloc(loop, CHARDEV_UNIX, path, &chardev, err);
+	if (rc)
+		return rc;
+	rc = listen_at(path, err);
+	if (rc < 0)
+		goto fail;
+	chardev->listener.fd = rc;
+	chardev->listener.events = POLLIN;
+	chardev->listener.ready = accept_client;
+	chardev->listener.opaque = chardev;
+	chardev->write_mode = WRITE_SEND;
+	rc = loop_add(loop, &chardev->listener, err);
+	if (rc)
+		goto fail;
+	*ret_chardev = chardev;
+	return 0;
+fail:
+	chardev_free(chardev);
+	return rc;
+}
