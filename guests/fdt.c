@@ -1,7 +1,8 @@
 /*
- * Reads the flattened device tree that was handed over (Devicetree Specification
- * 0.4, chapter 5): the header, then /chosen bootargs, which must be the command
- * line, and counts the nodes whose name starts with "cpu@" and "virtio_mmio@".
+ * Reads the flattened device tree that was handed over (Devicetree
+ * Specification 0.4, chapter 5): the header, then /chosen bootargs, which must
+ * be the command line, and counts the nodes whose name starts with "cpu@" and
+ * "virtio_mmio@".
  */
 #include "guest.h"
 

@@ -1,8 +1,8 @@
 /*
  * Writes to the serial port as fast as it takes it: "kib=N" on the command line,
  * 1024 without. Every 16 bytes are a line with its number in 15 decimal digits,
- * so `seq -f %015.0f 0 COUNT-1` is what must arrive, byte for byte. Nothing else
- * is printed.
+ * so `seq -f %015.0f 0 COUNT-1` is what must arrive, byte for byte. Nothing
+ * else is printed.
  */
 #include "guest.h"
 

@@ -71,8 +71,8 @@ _Noreturn void fail(const char *what);
 _Noreturn void fail_hex(const char *what, uint64_t value);
 
 /*
- * The VM should be over but is not. Waits a second or two first: the monitor may
- * end it from another thread.
+ * The VM should be over but is not. Waits a second or two first: the monitor
+ * may end it from another thread.
  */
 _Noreturn void survived(void);
 

@@ -1,6 +1,6 @@
 /*
- * Walks the memory map: writes and reads back at both edges and in the middle of
- * every RAM range, above 4 GiB too, and finds all ones in the holes beside
+ * Walks the memory map: writes and reads back at both edges and in the middle
+ * of every RAM range, above 4 GiB too, and finds all ones in the holes beside
  * them. "total=BYTES" on the command line is the RAM there should be, within
  * 1 MiB for what tables and the BIOS area take; "holes=skip" leaves the holes
  * alone.

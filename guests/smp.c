@@ -1,9 +1,9 @@
 /*
- * Starts every other processor that the MADT lists by INIT and SIPI (SDM vol. 3,
- * 9.4.4) and checks that each came up once, under the APIC id it was called by,
- * in CPUID leaf 1 and, where there is one, in leaf 11 too. "cpus=N" on the
- * command line is how many there should be; without ACPI they have the ids 0 to
- * N-1.
+ * Starts every other processor that the MADT lists by INIT and SIPI (SDM
+ * vol. 3, 9.4.4) and checks that each came up once, under the APIC id it was
+ * called by, in CPUID leaf 1 and, where there is one, in leaf 11 too. "cpus=N"
+ * on the command line is how many there should be; without ACPI they have the
+ * ids 0 to N-1.
  */
 #include "guest.h"
 
