@@ -59,8 +59,8 @@ static void wait_irq(uint32_t wanted, const char *what)
 	uint64_t start = rdtsc();
 
 	/*
-	 * Polling rather than hlt, so that a timer that never fires is a failure
-	 * and not a hang.
+	 * Polling rather than hlt, so that a timer that never fires is a
+	 * failure and not a hang.
 	 */
 	__asm__ volatile("sti" : : : "memory");
 	while (irqs() < wanted)

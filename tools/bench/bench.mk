@@ -1,7 +1,13 @@
-# Benchmarks; see docs/benchmarks.md.
+# Benchmarks; see docs/benchmarks.md. BENCH passes options on:
+# make bench-start BENCH='--rounds 50 --boots 5'
 
 BENCH_BUILD = $(BUILD)/bench
 BENCH_TOOLS = $(BENCH_BUILD)/floor $(BENCH_BUILD)/spawn_time
+
+.PHONY: bench-start
+bench-start: all guests $(BENCH_TOOLS)
+	$(if $(findstring start,$(filter-out --only,$(BENCH))),,guests/linux/build.sh)
+	tools/bench/bench-start $(BENCH)
 
 # Static, as hull is: what a dynamic loader takes is not what is compared.
 $(BENCH_BUILD)/%: tools/bench/%.c

@@ -1,8 +1,8 @@
 /*
  * Times one start of a program from outside.
  *
- *   spawn_time [--mark TEXT] [--smaps FILE] [--timeout SECONDS] [--log FILE]
- *              -- COMMAND [ARGUMENT]...
+ *   spawn_time [--mark TEXT] [--smaps FILE] [--kill yes] [--timeout SECONDS]
+ *              [--log FILE] -- COMMAND [ARGUMENT]...
  *
  * Starts COMMAND with /dev/null as standard input and a pipe as standard output
  * and prints "MARK_NS EXIT_NS STATUS": the time until TEXT had appeared in its
@@ -11,8 +11,8 @@
  * right before the call that makes the process, so what the host takes for that
  * and for exec is in every figure alike.
  *
- * With --smaps the program's /proc/PID/smaps is copied to FILE when TEXT has
- * appeared, and the program is then killed. --log keeps its output.
+ * When TEXT has appeared, --smaps copies the program's /proc/PID/smaps to FILE,
+ * and --kill yes ends the program. --log keeps its output.
  *
  * Ends with 0, 2 for wrong usage, 3 when something failed or time ran out.
  */
@@ -38,6 +38,7 @@ extern char **environ;
 struct job {
 	const char *mark;
 	const char *smaps;
+	const char *kill;
 	const char *log;
 	long timeout_s;
 	char **command;
@@ -72,7 +73,7 @@ static int complain(const char *what, int code)
 
 static int usage(void)
 {
-	fputs("usage: spawn_time [--mark TEXT] [--smaps FILE] "
+	fputs("usage: spawn_time [--mark TEXT] [--smaps FILE] [--kill yes] "
 	      "[--timeout SECONDS] [--log FILE] -- COMMAND [ARGUMENT]...\n",
 	      stderr);
 	return 2;
@@ -89,6 +90,8 @@ static int parse(int argc, char **argv, struct job *job)
 			job->mark = argv[i + 1];
 		} else if (strcmp(argv[i], "--smaps") == 0) {
 			job->smaps = argv[i + 1];
+		} else if (strcmp(argv[i], "--kill") == 0) {
+			job->kill = argv[i + 1];
 		} else if (strcmp(argv[i], "--log") == 0) {
 			job->log = argv[i + 1];
 		} else if (strcmp(argv[i], "--timeout") == 0) {
@@ -102,7 +105,7 @@ static int parse(int argc, char **argv, struct job *job)
 	}
 	if (i + 1 >= argc || strcmp(argv[i], "--") != 0 ||
 	    (job->mark != NULL && job->mark[0] == '\0') ||
-	    (job->smaps != NULL && job->mark == NULL))
+	    ((job->smaps != NULL || job->kill != NULL) && job->mark == NULL))
 		return usage();
 	job->command = argv + i + 1;
 	return 0;
@@ -190,11 +193,10 @@ static int take_output(struct job *job)
 	    !match(job, data, (size_t)got))
 		return 0;
 	job->mark_ns = now - job->start_ns;
-	if (job->smaps == NULL)
-		return 0;
-	if (copy_smaps(job) != 0)
+	if (job->smaps != NULL && copy_smaps(job) != 0)
 		return 3;
-	kill(job->pid, SIGKILL);
+	if (job->kill != NULL)
+		kill(job->pid, SIGKILL);
 	return 0;
 }
 
