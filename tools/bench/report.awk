@@ -1,6 +1,6 @@
 # The samples of bench-start, lines "METRIC SUBJECT VALUE", as a table on
-# standard output and as JSON in the file `json`. Times are nanoseconds, memory
-# is KiB. With check=1 the exit status is 1 when a target is missed.
+# standard output and, with the words in `host`, as JSON in the file `json`.
+# Times are nanoseconds, memory is KiB. With check=1 the exit status is 1 when a target is missed.
 
 function sort(a, n,    i, j, v)
 {
@@ -103,7 +103,8 @@ function verdict(metric, what, value, limit, format,    reached)
 
 function write_json(    m, i, k, metric, comma)
 {
-	print "{\n  \"version\": 1,\n  \"results\": [" >json
+	printf "{\n  \"version\": 1,\n  \"host\": \"%s\",\n" \
+		"  \"results\": [\n", host >json
 	for (m = 1; m <= metric_count; m++) {
 		metric = metrics[m]
 		for (i = 1; i <= order[metric]; i++) {
