@@ -33,8 +33,6 @@
 #define NS_A_SECOND 1000000000LL
 #define MS_A_SECOND 1000
 
-extern char **environ;
-
 struct job {
 	const char *mark;
 	const char *smaps;
