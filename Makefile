@@ -73,6 +73,8 @@ run: deps
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/hull
 
+include guests/guests.mk
+include tools/bench/bench.mk
 include tools/check/check.mk
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
