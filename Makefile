@@ -58,5 +58,6 @@ clean:
 	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/hull
 
 include tools/check/check.mk
+include tests/test.mk
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
