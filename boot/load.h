@@ -22,10 +22,15 @@ enum boot_protocol {
 	BOOT_PROTOCOL_PVH, /* ELF at XEN_ELFNOTE_PHYS32_ENTRY */
 };
 
+/* What a Linux guest is told when the user says nothing. */
+#define BOOT_LINUX_CMDLINE "console=ttyS0 panic=-1"
+
 struct boot_request {
 	const char *kernel_path;
 	const char *initrd_path; /* or NULL */
-	const char *cmdline; /* never NULL */
+	const char *cmdline; /* NULL: BOOT_LINUX_CMDLINE for Linux, else "" */
+	/* Appended behind a blank when the kernel is Linux; or NULL. */
+	const char *linux_cmdline_suffix;
 	enum boot_protocol protocol;
 	bool acpi; /* write ACPI tables */
 	bool fdt; /* hand the device tree over (SETUP_DTB) */
@@ -54,5 +59,9 @@ int boot_load(const struct boot_request *request,
 /* Writes the flattened device tree of @platform to the file @path. */
 int boot_dump_fdt(const char *path, const struct boot_request *request,
 		  const struct platform *platform, struct err *err);
+
+/* Writes each ACPI table to DIR/NAME.dat (facp.dat, ...); makes @dir. */
+int boot_dump_acpi(const char *dir, const struct platform *platform,
+		   struct err *err);
 
 #endif

@@ -307,9 +307,17 @@ void chardev_resume_input(struct chardev *chardev)
 	loop_wake(chardev->loop);
 }
 
+void chardev_expect_room(struct chardev *chardev)
+{
+	atomic_store(&chardev->input_paused, true);
+}
+
 void chardev_update(struct chardev *chardev)
 {
-	if (atomic_exchange(&chardev->resume_asked, false) &&
-	    chardev->input_added && chardev->input.fd >= 0)
+	if (!atomic_exchange(&chardev->resume_asked, false))
+		return;
+	if (chardev->input_added && chardev->input.fd >= 0)
 		chardev->input.events = POLLIN;
+	if (chardev->receiver.resumed)
+		chardev->receiver.resumed(chardev->receiver.opaque);
 }

@@ -25,6 +25,8 @@ struct chardev_receiver {
 	/* Bytes that `receive` would take now. Any thread's state: it locks. */
 	size_t (*room)(void *opaque);
 	void (*receive)(void *opaque, const uint8_t *data, size_t len);
+	/* Optional: room came back after chardev_expect_room. */
+	void (*resumed)(void *opaque);
 	void *opaque;
 };
 
@@ -76,6 +78,12 @@ void chardev_set_receiver(struct chardev *chardev,
 
 /* The receiver has room again. Any thread; cheap when input is not paused. */
 void chardev_resume_input(struct chardev *chardev);
+
+/*
+ * For a receiver that reads ahead of its own sink: the next
+ * chardev_resume_input is to reach `resumed`. Loop's thread.
+ */
+void chardev_expect_room(struct chardev *chardev);
 
 /* Loop's thread, whenever it was woken: takes up input that was resumed. */
 void chardev_update(struct chardev *chardev);

@@ -13,9 +13,13 @@
 
 #include "boot/load.h"
 #include "core/err.h"
+#include "vmm/irqchip.h"
+#include "vmm/options.h"
 
 #define CONFIG_MAX_CPUS	  64
 #define CONFIG_MIN_MEMORY (32 * MIB)
+/* 46 physical address bits, the least that any 64-bit host in use has. */
+#define CONFIG_MAX_MEMORY ((uint64_t)1 << 46)
 
 enum console_kind {
 	CONSOLE_STDIO,
@@ -43,19 +47,37 @@ struct vm_config {
 	uint64_t hugepage_bytes; /* 0, 2 MiB, 1 GiB */
 	bool acpi;
 	bool fdt;
+	enum irqchip_mode irqchip;
 	enum console_kind console;
 	char *console_path;
 	enum debug_exit_mode debug_exit;
 	uint64_t timeout_ms; /* 0: none */
 	/* Actions instead of, or before, running. */
 	char *dump_fdt; /* path */
+	char *dump_acpi; /* path of a directory */
+	char *config_file; /* where the rest came from, or NULL */
 	bool print_config;
 	bool verbose;
+	bool help;
 };
+
+/* The options of `hull run`: each field above and what it is called. */
+extern const struct option_table config_options;
 
 /* The defaults: 1 vCPU, 256 MiB, ACPI, console on stdio. */
 void config_init(struct vm_config *config);
 void config_release(struct vm_config *config);
+
+/*
+ * Fills @config, which config_init set up, from the arguments of `hull run`
+ * (without program name and command) and from the file of their --config;
+ * arguments win over the file. -EINVAL, or why the file cannot be read.
+ */
+int config_from_args(struct vm_config *config, int argc, char *const argv[],
+		     struct err *err);
+
+/* True when the configuration only asks for a dump and names no kernel. */
+bool config_is_dump_only(const struct vm_config *config);
 
 /*
  * Checks what can be checked without opening KVM: ranges and combinations.

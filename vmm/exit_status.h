@@ -7,6 +7,8 @@
 #ifndef VMM_EXIT_STATUS_H
 #define VMM_EXIT_STATUS_H
 
+#include <stddef.h>
+
 enum exit_status {
 	EXIT_POWEROFF = 0, /* the guest powered itself off */
 	EXIT_CONFIG = 2, /* bad configuration or usage; nothing was started */
@@ -18,5 +20,18 @@ enum exit_status {
 	EXIT_ENDED = 14, /* ended by the user: Ctrl-A x, SIGINT, SIGTERM */
 	EXIT_HOST = 16, /* the host refused something: no KVM, no memory */
 };
+
+struct exit_status_info {
+	enum exit_status status;
+	const char *name; /* one word, for reports */
+	const char *meaning; /* the end of "hull exits with N when ..." */
+};
+
+/* In the order of their numbers. */
+extern const struct exit_status_info exit_statuses[];
+extern const size_t exit_status_count;
+
+/* The name of a status of ours, or NULL: then it is the guest's own. */
+const char *exit_status_name(int status);
 
 #endif

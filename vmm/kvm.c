@@ -32,6 +32,7 @@ const struct kvm_required_cap kvm_required_caps[] = {
 	REQUIRED(KVM_CAP_ADJUST_CLOCK, "2.6.32"),
 	REQUIRED(KVM_CAP_VCPU_EVENTS, "2.6.34"),
 	REQUIRED(KVM_CAP_SIGNAL_MSI, "3.5"),
+	REQUIRED(KVM_CAP_SPLIT_IRQCHIP, "4.4"),
 	REQUIRED(KVM_CAP_IMMEDIATE_EXIT, "4.13"),
 };
 
@@ -187,22 +188,6 @@ int kvm_create_vm(struct kvm *kvm, struct err *err)
 	return 0;
 }
 
-int kvm_create_irqchip(struct kvm *kvm, struct err *err)
-{
-	if (ioctl(kvm->vm_fd, KVM_CREATE_IRQCHIP, 0) < 0)
-		return err_sys(err, errno, "KVM_CREATE_IRQCHIP");
-	return 0;
-}
-
-int kvm_create_pit(struct kvm *kvm, struct err *err)
-{
-	struct kvm_pit_config config = { .flags = KVM_PIT_SPEAKER_DUMMY };
-
-	if (ioctl(kvm->vm_fd, KVM_CREATE_PIT2, &config) < 0)
-		return err_sys(err, errno, "KVM_CREATE_PIT2");
-	return 0;
-}
-
 int kvm_map_memory(struct kvm *kvm, const struct gmem *gmem, struct err *err)
 {
 	for (unsigned int i = 0; i < gmem->region_count; i++) {
@@ -231,36 +216,4 @@ void kvm_release(struct kvm *kvm)
 		close(kvm->fd);
 	kvm->vm_fd = -1;
 	kvm->fd = -1;
-}
-
-static void irq_line_set_level(struct irq_line *line, bool asserted)
-{
-	const struct kvm_irq_line *self =
-		container_of(line, struct kvm_irq_line, line);
-	struct kvm_irq_level level = { .irq = self->gsi, .level = asserted };
-
-	/* Can only fail for a pin that does not exist: a bug of ours, which
-	 * the machine's tests would show. */
-	(void)ioctl(self->vm_fd, KVM_IRQ_LINE, &level);
-}
-
-static void irq_line_pulse(struct irq_line *line)
-{
-	irq_line_set_level(line, true);
-	irq_line_set_level(line, false);
-}
-
-void kvm_irq_line_init(struct kvm_irq_line *line, const struct kvm *kvm,
-		       unsigned int gsi)
-{
-	static const struct irq_ops ops = {
-		.set_level = irq_line_set_level,
-		.pulse = irq_line_pulse,
-	};
-
-	*line = (struct kvm_irq_line){
-		.line = { .ops = &ops },
-		.vm_fd = kvm->vm_fd,
-		.gsi = gsi,
-	};
 }

@@ -1,6 +1,6 @@
 /*
  * /dev/kvm and one VM: opening with clear errors, the capabilities that hull
- * cannot do without, memory slots and interrupt lines. The only files that see
+ * cannot do without, and memory slots. The only files that see
  * <linux/kvm.h> are those of vmm/.
  *
  * Source: Linux Documentation/virt/kvm/api.rst, cited by section.
@@ -13,7 +13,6 @@
 
 #include "core/err.h"
 #include "core/gmem.h"
-#include "core/irq.h"
 
 struct kvm_required_cap {
 	int cap; /* KVM_CAP_... */
@@ -38,13 +37,6 @@ struct kvm {
 	enum kvm_flavor flavor;
 };
 
-/* An I/O APIC pin driven by KVM_IRQ_LINE (api.rst 4.25). */
-struct kvm_irq_line {
-	struct irq_line line;
-	int vm_fd; /* borrowed from struct kvm */
-	unsigned int gsi;
-};
-
 /* By the module that is loaded; needs no permission. */
 enum kvm_flavor kvm_flavor_of_host(void);
 const char *kvm_flavor_describe(enum kvm_flavor flavor);
@@ -56,15 +48,7 @@ const char *kvm_flavor_describe(enum kvm_flavor flavor);
 int kvm_open(struct kvm *kvm, struct err *err);
 int kvm_create_vm(struct kvm *kvm, struct err *err);
 
-/* In-kernel PIC, I/O APIC and local APICs (api.rst 4.24); before any vCPU. */
-int kvm_create_irqchip(struct kvm *kvm, struct err *err);
-/* In-kernel i8254 at ports 0x40-0x43 and 0x61 (api.rst 4.71). */
-int kvm_create_pit(struct kvm *kvm, struct err *err);
-
 int kvm_map_memory(struct kvm *kvm, const struct gmem *gmem, struct err *err);
 void kvm_release(struct kvm *kvm);
-
-void kvm_irq_line_init(struct kvm_irq_line *line, const struct kvm *kvm,
-		       unsigned int gsi);
 
 #endif

@@ -1,0 +1,134 @@
+#include "vmm/config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "vmm/config_json.h"
+
+void config_init(struct vm_config *config)
+{
+	memset(config, 0, sizeof(*config));
+	options_init(&config_options, config);
+}
+
+void config_release(struct vm_config *config)
+{
+	options_release(&config_options, config);
+}
+
+int config_from_args(struct vm_config *config, int argc, char *const argv[],
+		     struct err *err)
+{
+	struct option_args args;
+	const char *file;
+	int rc;
+
+	rc = options_parse(&config_options, argc, argv, &args, err);
+	if (rc)
+		return rc;
+	/* Nobody who asks for help wants to hear of a mistake elsewhere. */
+	if (option_args_get(&args, "help")) {
+		config->help = true;
+		goto out;
+	}
+	file = option_args_get(&args, "config");
+	if (file && *file)
+		rc = config_json_load(config, file, err);
+	if (!rc)
+		rc = options_apply(&config_options, config, &args, err);
+out:
+	option_args_release(&args);
+	return rc;
+}
+
+bool config_is_dump_only(const struct vm_config *config)
+{
+	return !config->kernel && (config->dump_fdt || config->dump_acpi);
+}
+
+static int check_memory(const struct vm_config *config, struct err *err)
+{
+	uint64_t page = config->hugepage_bytes ? config->hugepage_bytes :
+						 4 * KIB;
+	char text[32];
+
+	if (!config->memory_bytes)
+		return err_set(
+			err, EINVAL,
+			"--memory 0: a guest needs memory, at least %u MiB",
+			(unsigned int)(CONFIG_MIN_MEMORY / MIB));
+	option_format_size(config->memory_bytes, text, sizeof(text));
+	if (config->memory_bytes < CONFIG_MIN_MEMORY)
+		return err_set(err, EINVAL,
+			       "--memory %s is too little; the least is %u MiB",
+			       text, (unsigned int)(CONFIG_MIN_MEMORY / MIB));
+	if (config->memory_bytes > CONFIG_MAX_MEMORY)
+		return err_set(err, EINVAL,
+			       "--memory %s is too much; the most is %u TiB",
+			       text,
+			       (unsigned int)(CONFIG_MAX_MEMORY / GIB / 1024));
+	if (page != 4 * KIB && page != 2 * MIB && page != GIB)
+		return err_set(err, EINVAL,
+			       "--memory: hugepages of %" PRIu64
+			       " bytes; there are 2M and 1G",
+			       page);
+	if (config->memory_bytes % page) {
+		char page_text[32];
+
+		option_format_size(page, page_text, sizeof(page_text));
+		return err_set(
+			err, EINVAL,
+			"--memory %s is not a multiple of its page size, %s",
+			text, page_text);
+	}
+	return 0;
+}
+
+static int check_console(const struct vm_config *config, struct err *err)
+{
+	bool takes_path = config->console == CONSOLE_FILE ||
+			  config->console == CONSOLE_UNIX;
+	const char *kind = config->console == CONSOLE_FILE ? "file" : "unix";
+	/* struct sockaddr_un has room for 108 bytes with the zero byte. */
+	const size_t max_socket_path = 107;
+
+	if (!takes_path)
+		return 0;
+	if (!config->console_path || !*config->console_path)
+		return err_set(err, EINVAL, "--console %s= needs a path", kind);
+	if (config->console == CONSOLE_UNIX &&
+	    strlen(config->console_path) > max_socket_path)
+		return err_set(
+			err, EINVAL,
+			"--console unix=: the path is longer than the %zu bytes that a socket's name may have",
+			max_socket_path);
+	return 0;
+}
+
+int config_validate(const struct vm_config *config, struct err *err)
+{
+	int rc;
+
+	if (!config->kernel && !config->print_config &&
+	    !config_is_dump_only(config))
+		return err_set(err, EINVAL,
+			       "no kernel to boot: give --kernel FILE");
+	if (config->kernel && !*config->kernel)
+		return err_set(err, EINVAL, "--kernel is empty");
+	if (config->cpus < 1 || config->cpus > CONFIG_MAX_CPUS)
+		return err_set(err, EINVAL,
+			       "--cpus %u: a guest has 1 to %u virtual CPUs",
+			       config->cpus, CONFIG_MAX_CPUS);
+	rc = check_memory(config, err);
+	if (rc)
+		return rc;
+	rc = check_console(config, err);
+	if (rc)
+		return rc;
+	if (config->dump_acpi && !config->acpi)
+		return err_set(
+			err, EINVAL,
+			"--dump-acpi has nothing to write with --acpi off");
+	return 0;
+}

@@ -1,0 +1,80 @@
+/*
+ * The composition root: builds one machine from a configuration, in the order
+ * memory, description, kernel, KVM, devices, vCPUs; and takes it apart again.
+ * The only place that knows which devices there are. Main thread.
+ */
+#ifndef VMM_MACHINE_H
+#define VMM_MACHINE_H
+
+#include "boot/load.h"
+#include "boot/platform.h"
+#include "core/bus.h"
+#include "core/gmem.h"
+#include "core/loop.h"
+#include "devices/acpi_power.h"
+#include "devices/debug_exit.h"
+#include "devices/i8042.h"
+#include "devices/pvpanic.h"
+#include "devices/rtc.h"
+#include "devices/serial.h"
+#include "io/chardev.h"
+#include "vmm/config.h"
+#include "vmm/irqchip.h"
+#include "vmm/kvm.h"
+#include "vmm/vcpu.h"
+#include "vmm/verdict.h"
+
+struct machine {
+	const struct vm_config *config; /* borrowed */
+	struct loop loop;
+	struct verdict verdict;
+
+	struct gmem gmem;
+	struct platform platform;
+	struct boot_result boot;
+	struct kvm kvm;
+	struct irqchip irqchip;
+	struct bus pio;
+	struct bus mmio;
+
+	struct chardev *console; /* owned */
+	struct irqchip_line serial_irq;
+	struct irqchip_line power_irq;
+	struct serial serial;
+	struct rtc rtc;
+	struct i8042 i8042;
+	struct acpi_power power;
+	struct pvpanic pvpanic;
+	struct debug_exit debug_exit;
+
+	struct vcpu_env vcpu_env;
+	struct vcpu *vcpus; /* owned array */
+	unsigned int vcpu_count;
+
+	/* The exit status when the step that is being built fails. */
+	int failure_status;
+};
+
+/*
+ * Fills in the description of the machine that @config asks for; what
+ * --dump-fdt and --dump-acpi need, without KVM.
+ */
+void machine_describe(const struct vm_config *config, const struct gmem *gmem,
+		      struct platform *ret_platform);
+
+/*
+ * After this nothing is missing but the start. On failure failure_status says
+ * whose fault it is; machine_release takes half-built machines.
+ */
+int machine_build(struct machine *machine, const struct vm_config *config,
+		  struct err *err);
+int machine_start(struct machine *machine, struct err *err);
+
+/* Makes every vCPU leave the guest and joins its thread. */
+void machine_stop(struct machine *machine);
+void machine_release(struct machine *machine);
+
+/* The guest is asked to power itself off. Any thread. */
+void machine_press_power_button(struct machine *machine);
+
+#endif

@@ -1,0 +1,16 @@
+/*
+ * Why KVM could not go on: the exits that end a run, explained to a person,
+ * with registers and instruction bytes.
+ */
+#ifndef VMM_REPORT_H
+#define VMM_REPORT_H
+
+#include "vmm/vcpu.h"
+
+/* vCPU thread, for a fatal exit in vcpu->run. Ends the run. */
+void report_fatal_exit(struct vcpu *vcpu);
+
+/* vCPU thread: the KVM_RUN ioctl itself failed with @code (positive). */
+void report_run_failure(struct vcpu *vcpu, int code);
+
+#endif

@@ -1,0 +1,257 @@
+#include "vmm/run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+
+#include "core/log.h"
+#include "vmm/escape.h"
+#include "vmm/exit_status.h"
+#include "vmm/machine.h"
+#include "vmm/terminal.h"
+
+/* What the main thread serves while the guest runs. */
+struct run {
+	struct machine machine;
+	struct escape escape;
+	struct loop_source signals;
+	struct loop_timer timeout;
+	bool button_pressed;
+};
+
+static void end(struct run *run, int status, const char *why)
+{
+	struct verdict *verdict = &run->machine.verdict;
+
+	if (verdict_take(verdict))
+		verdict_done(verdict, status, "%s", why);
+}
+
+static void press_power_button(struct run *run)
+{
+	log_info("power button pressed");
+	machine_press_power_button(&run->machine);
+}
+
+static void on_signal(struct loop_source *source, short revents)
+{
+	struct run *run = source->opaque;
+	struct signalfd_siginfo info;
+
+	(void)revents;
+	if (read(source->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	switch (info.ssi_signo) {
+	case SIGTERM:
+		if (run->button_pressed) {
+			end(run, EXIT_ENDED, "ended by a second SIGTERM");
+			return;
+		}
+		run->button_pressed = true;
+		press_power_button(run);
+		break;
+	case SIGINT:
+		end(run, EXIT_ENDED, "ended by SIGINT");
+		break;
+	case SIGHUP:
+		end(run, EXIT_ENDED, "ended by SIGHUP");
+		break;
+	default:
+		break;
+	}
+}
+
+static void on_timeout(struct loop_timer *timer)
+{
+	end(timer->opaque, EXIT_TIMEOUT, "time-out");
+}
+
+static void on_woken(void *opaque)
+{
+	struct run *run = opaque;
+
+	chardev_update(run->machine.console);
+}
+
+static void show_help(void)
+{
+	const char *text = escape_help();
+
+	if (write(STDERR_FILENO, text, strlen(text)) < 0)
+		return;
+}
+
+static void on_escape(void *opaque, enum escape_command command)
+{
+	struct run *run = opaque;
+
+	switch (command) {
+	case ESCAPE_QUIT:
+		end(run, EXIT_ENDED, "ended from the terminal");
+		break;
+	case ESCAPE_HELP:
+		show_help();
+		break;
+	case ESCAPE_BREAK:
+		serial_send_break(&run->machine.serial);
+		break;
+	case ESCAPE_POWER_BUTTON:
+		press_power_button(run);
+		break;
+	}
+}
+
+/* Blocked here, before any thread exists, so that every thread inherits the
+ * mask and signals arrive at the loop alone. */
+static int watch_signals(struct run *run, struct err *err)
+{
+	sigset_t set;
+	int fd;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return err_sys(err, errno, "cannot watch signals");
+	run->signals = (struct loop_source){
+		.fd = fd,
+		.events = POLLIN,
+		.ready = on_signal,
+		.opaque = run,
+	};
+	return loop_add(&run->machine.loop, &run->signals, err);
+}
+
+static int watch_time(struct run *run, uint64_t timeout_ms, struct err *err)
+{
+	if (!timeout_ms)
+		return 0;
+	run->timeout = (struct loop_timer){
+		.due_ms = loop_now_ms() + (int64_t)timeout_ms,
+		.expired = on_timeout,
+		.opaque = run,
+	};
+	return loop_add_timer(&run->machine.loop, &run->timeout, err);
+}
+
+static void take_terminal(struct run *run)
+{
+	struct machine *machine = &run->machine;
+	const struct chardev_receiver sink = {
+		.room = serial_room,
+		.receive = serial_receive,
+		.opaque = &machine->serial,
+	};
+
+	machine->loop.woken = on_woken;
+	machine->loop.woken_opaque = run;
+	if (machine->config->console == CONSOLE_PTY)
+		fprintf(stderr, "hull: console on %s\n",
+			chardev_name(machine->console));
+	if (machine->config->console != CONSOLE_STDIO || !terminal_is_ours())
+		return;
+	escape_init(&run->escape, machine->console, &sink, on_escape, run);
+	terminal_make_raw();
+}
+
+static void tell_end(const struct machine *machine)
+{
+	const struct verdict *verdict = &machine->verdict;
+	int lost = chardev_error(machine->console);
+
+	if (lost)
+		log_warn("console output to %s was lost: %s",
+			 chardev_name(machine->console), err_describe(lost));
+	fprintf(stderr, "hull: %s\n%s", verdict->sentence, verdict->detail);
+}
+
+static int run_machine(struct run *run, struct err *err)
+{
+	struct machine *machine = &run->machine;
+	int rc;
+
+	machine->failure_status = EXIT_HOST;
+	rc = watch_signals(run, err);
+	if (rc)
+		return rc;
+	rc = watch_time(run, machine->config->timeout_ms, err);
+	if (rc)
+		return rc;
+	take_terminal(run);
+	rc = machine_start(machine, err);
+	if (!rc)
+		loop_run(&machine->loop);
+	machine_stop(machine);
+	terminal_restore();
+	return rc;
+}
+
+static int dump_files(const struct vm_config *config,
+		      const struct platform *platform, struct err *err)
+{
+	const struct boot_request request = {
+		.kernel_path = config->kernel,
+		.initrd_path = config->initrd,
+		.cmdline = config->cmdline,
+	};
+	int rc = 0;
+
+	if (config->dump_fdt)
+		rc = boot_dump_fdt(config->dump_fdt, &request, platform, err);
+	if (!rc && config->dump_acpi)
+		rc = boot_dump_acpi(config->dump_acpi, platform, err);
+	return rc;
+}
+
+/* What --dump-fdt and --dump-acpi ask for; needs no KVM. */
+static int dump(const struct vm_config *config, struct err *err)
+{
+	struct platform platform;
+	struct gmem gmem;
+	int rc;
+
+	rc = gmem_init(&gmem, config->memory_bytes, 0, err);
+	if (rc)
+		return rc;
+	machine_describe(config, &gmem, &platform);
+	rc = dump_files(config, &platform, err);
+	gmem_release(&gmem);
+	return rc;
+}
+
+int vm_run(const struct vm_config *config)
+{
+	/* Static for its size; one VM per process. */
+	static struct run run;
+	struct err err = { 0 };
+	int status;
+	int rc;
+
+	if (config->dump_fdt || config->dump_acpi) {
+		rc = dump(config, &err);
+		if (rc) {
+			log_error("%s", err.msg);
+			return EXIT_CONFIG;
+		}
+		if (!config->kernel)
+			return EXIT_POWEROFF;
+	}
+	rc = machine_build(&run.machine, config, &err);
+	if (!rc)
+		rc = run_machine(&run, &err);
+	if (rc) {
+		log_error("%s", err.msg);
+		status = run.machine.failure_status;
+	} else {
+		tell_end(&run.machine);
+		status = run.machine.verdict.status;
+	}
+	machine_release(&run.machine);
+	return status;
+}

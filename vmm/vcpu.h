@@ -1,0 +1,59 @@
+/*
+ * One virtual CPU: its KVM file descriptor, its thread, and the loop that runs
+ * the guest and serves its exits from the machine's buses.
+ */
+#ifndef VMM_VCPU_H
+#define VMM_VCPU_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "boot/entry.h"
+#include "core/bus.h"
+#include "core/err.h"
+#include "core/gmem.h"
+#include "vmm/cpuid.h"
+#include "vmm/irqchip.h"
+#include "vmm/kvm.h"
+#include "vmm/verdict.h"
+
+/* What every vCPU of a machine shares; outlives them. */
+struct vcpu_env {
+	const struct kvm *kvm;
+	const struct gmem *gmem;
+	struct bus *pio;
+	struct bus *mmio;
+	struct irqchip *irqchip;
+	struct verdict *verdict;
+	atomic_bool stop; /* leave the run loop */
+};
+
+struct vcpu {
+	struct vcpu_env *env; /* borrowed */
+	unsigned int index;
+	int fd; /* owned */
+	struct kvm_run *run; /* owned mapping */
+	pthread_t thread;
+	bool started;
+};
+
+/* Creates vCPU @index with CPUID @cpuid (whose APIC id is set here). */
+int vcpu_init(struct vcpu *vcpu, struct vcpu_env *env, unsigned int index,
+	      struct cpuid_table *cpuid, struct err *err);
+void vcpu_release(struct vcpu *vcpu);
+
+/* The state in which vCPU 0 starts (vmm/vcpu_state.c). */
+int vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry,
+		   struct err *err);
+
+/* Once per process, before the first vcpu_start: the signal that kicks. */
+void vcpu_install_kick(void);
+int vcpu_start(struct vcpu *vcpu, struct err *err);
+
+/* With env->stop set: makes the thread leave the guest; then join. */
+void vcpu_kick(struct vcpu *vcpu);
+void vcpu_join(struct vcpu *vcpu);
+
+#endif
