@@ -53,6 +53,22 @@ $(foreach l,$(LAYERS),$(eval $(call archive_rule,$(l))))
 .PHONY: objects
 objects: $(foreach l,$(LAYERS),$(call objs,$(l)))
 
+GUEST     = $(BUILD)/guests/linux/initrd.cpio.gz
+
+$(GUEST): guests/linux/build.sh guests/linux/init.c
+	guests/linux/build.sh $(@D)
+	@touch $@
+
+.PHONY: deps
+deps:
+	@tools/install-deps.sh
+
+# Boots the default guest to a shell prompt on this terminal.
+.PHONY: run
+run: deps
+	@$(MAKE) --no-print-directory all $(GUEST)
+	@tools/run-guest.sh $(RUN_ARGS)
+
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/hull

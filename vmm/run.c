@@ -107,15 +107,16 @@ static void on_escape(void *opaque, enum escape_command command)
  * mask and signals arrive at the loop alone. */
 static int watch_signals(struct run *run, struct err *err)
 {
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	sigset_t set;
 	int fd;
 
-	signal(SIGPIPE, SIG_IGN);
+	(void)sigaction(SIGPIPE, &ignore, NULL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return err_sys(err, errno, "cannot watch signals");
@@ -152,8 +153,8 @@ static void take_terminal(struct run *run)
 	machine->loop.woken = on_woken;
 	machine->loop.woken_opaque = run;
 	if (machine->config->console == CONSOLE_PTY)
-		fprintf(stderr, "hull: console on %s\n",
-			chardev_name(machine->console));
+		(void)fprintf(stderr, "hull: console on %s\n",
+			      chardev_name(machine->console));
 	if (machine->config->console != CONSOLE_STDIO || !terminal_is_ours())
 		return;
 	escape_init(&run->escape, machine->console, &sink, on_escape, run);
@@ -168,7 +169,8 @@ static void tell_end(const struct machine *machine)
 	if (lost)
 		log_warn("console output to %s was lost: %s",
 			 chardev_name(machine->console), err_describe(lost));
-	fprintf(stderr, "hull: %s\n%s", verdict->sentence, verdict->detail);
+	(void)fprintf(stderr, "hull: %s\n%s", verdict->sentence,
+		      verdict->detail);
 }
 
 static int run_machine(struct run *run, struct err *err)
@@ -227,9 +229,8 @@ static int dump(const struct vm_config *config, struct err *err)
 
 int vm_run(const struct vm_config *config)
 {
-	/* Static for its size; one VM per process. */
-	static struct run run;
 	struct err err = { 0 };
+	struct run *run;
 	int status;
 	int rc;
 
@@ -242,16 +243,22 @@ int vm_run(const struct vm_config *config)
 		if (!config->kernel)
 			return EXIT_POWEROFF;
 	}
-	rc = machine_build(&run.machine, config, &err);
+	run = calloc(1, sizeof(*run));
+	if (!run) {
+		log_error("%s", err_describe(ENOMEM));
+		return EXIT_HOST;
+	}
+	rc = machine_build(&run->machine, config, &err);
 	if (!rc)
-		rc = run_machine(&run, &err);
+		rc = run_machine(run, &err);
 	if (rc) {
 		log_error("%s", err.msg);
-		status = run.machine.failure_status;
+		status = run->machine.failure_status;
 	} else {
-		tell_end(&run.machine);
-		status = run.machine.verdict.status;
+		tell_end(&run->machine);
+		status = run->machine.verdict.status;
 	}
-	machine_release(&run.machine);
+	machine_release(&run->machine);
+	free(run);
 	return status;
 }
