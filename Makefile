@@ -76,5 +76,6 @@ clean:
 include guests/guests.mk
 include tools/bench/bench.mk
 include tools/check/check.mk
+include tests/test.mk
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
