@@ -86,6 +86,22 @@ install: all
 	install -D -m 644 $(BUILD)/hull.bash \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/hull
 
+GUEST     = $(BUILD)/guests/linux/initrd.cpio.gz
+
+$(GUEST): guests/linux/build.sh guests/linux/init.c
+	guests/linux/build.sh $(@D)
+	@touch $@
+
+.PHONY: deps
+deps:
+	@tools/install-deps.sh
+
+# Boots the default guest to a shell prompt on this terminal.
+.PHONY: run
+run: deps
+	@$(MAKE) --no-print-directory all $(GUEST)
+	@tools/run-guest.sh $(RUN_ARGS)
+
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/version $(BUILD)/hull \

@@ -46,10 +46,10 @@ void serial_init(struct serial *serial, struct irq_line *irq,
 		 struct chardev *chardev);
 void serial_release(struct serial *serial);
 
-/* The input side, for whoever stands between the chardev and the UART. Any
- * thread. receive takes at most room bytes. */
-size_t serial_room(void *serial);
-void serial_receive(void *serial, const uint8_t *data, size_t len);
+/* The input side, for whoever stands between the chardev and the UART, as a
+ * chardev_receiver whose opaque is the struct serial. Any thread. receive takes at most room bytes. */
+size_t serial_room(void *opaque);
+void serial_receive(void *opaque, const uint8_t *data, size_t len);
 
 /* A break condition on the line (SysRq for Linux). Any thread. */
 void serial_send_break(struct serial *serial);

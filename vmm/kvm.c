@@ -4,10 +4,11 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/kvm.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+
+#include "vmm/group.h"
 
 /* Below the local APICs, where no RAM and no device of ours is: KVM on Intel
  * without unrestricted guest mode needs 3 pages for a TSS and one for an
@@ -57,30 +58,6 @@ const char *kvm_flavor_describe(enum kvm_flavor flavor)
 	};
 
 	return text[flavor];
-}
-
-/* The name of group @gid from /etc/group: the program is linked statically and
- * cannot ask the name service. */
-static void group_name(gid_t gid, char *to, size_t size)
-{
-	autofree char *line = NULL;
-	size_t capacity = 0;
-	FILE *file = fopen("/etc/group", "re");
-
-	snprintf(to, size, "%u", (unsigned int)gid);
-	if (!file)
-		return;
-	while (getline(&line, &capacity, file) > 0) {
-		char name[64];
-		unsigned int id;
-
-		if (sscanf(line, "%63[^:]:%*[^:]:%u:", name, &id) == 2 &&
-		    id == gid) {
-			snprintf(to, size, "%s", name);
-			break;
-		}
-	}
-	fclose(file);
 }
 
 static int explain_open_failure(int code, struct err *err)

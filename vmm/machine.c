@@ -116,21 +116,6 @@ static int open_console(struct machine *machine, struct err *err)
 	}
 }
 
-static int add_ports(struct machine *machine, uint64_t port, uint64_t size,
-		     const struct bus_ops *ops, void *device, const char *name,
-		     struct err *err)
-{
-	struct bus_range range = {
-		.start = port,
-		.size = size,
-		.ops = ops,
-		.device = device,
-		.name = name,
-	};
-
-	return bus_add(&machine->pio, &range, err);
-}
-
 static void init_devices(struct machine *machine)
 {
 	irqchip_line_init(&machine->serial_irq, &machine->irqchip, SERIAL_GSI);
@@ -153,39 +138,28 @@ static void init_devices(struct machine *machine)
 
 static int attach_devices(struct machine *machine, struct err *err)
 {
-	const struct {
-		uint64_t port;
-		uint64_t size;
-		const struct bus_ops *ops;
-		void *device;
-		const char *name;
-		bool absent;
-	} ranges[] = {
+	const struct bus_range ranges[] = {
 		{ SERIAL_PORT, SERIAL_PORTS, &serial_bus_ops, &machine->serial,
-		  "serial", false },
-		{ RTC_PORT, RTC_PORTS, &rtc_bus_ops, &machine->rtc, "rtc",
-		  false },
+		  "serial" },
+		{ RTC_PORT, RTC_PORTS, &rtc_bus_ops, &machine->rtc, "rtc" },
 		{ I8042_DATA_PORT, 1, &i8042_data_bus_ops, &machine->i8042,
-		  "i8042 data", false },
+		  "i8042 data" },
 		{ I8042_COMMAND_PORT, 1, &i8042_command_bus_ops,
-		  &machine->i8042, "i8042 command", false },
+		  &machine->i8042, "i8042 command" },
 		{ POWER_PORT, ACPI_POWER_PORTS, &acpi_power_bus_ops,
-		  &machine->power, "power", false },
+		  &machine->power, "power" },
 		{ PVPANIC_PORT, PVPANIC_PORTS, &pvpanic_bus_ops,
-		  &machine->pvpanic, "pvpanic", false },
+		  &machine->pvpanic, "pvpanic" },
 		{ DEBUG_EXIT_PORT, DEBUG_EXIT_PORTS, &debug_exit_bus_ops,
-		  &machine->debug_exit, "debug-exit",
-		  machine->config->debug_exit == DEBUG_EXIT_OFF },
+		  &machine->debug_exit, "debug-exit" },
 	};
+	/* The last one is there only when it is asked for. */
+	size_t count = ARRAY_SIZE(ranges) -
+		       (machine->config->debug_exit == DEBUG_EXIT_OFF);
 
-	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
-		int rc;
+	for (size_t i = 0; i < count; i++) {
+		int rc = bus_add(&machine->pio, &ranges[i], err);
 
-		if (ranges[i].absent)
-			continue;
-		rc = add_ports(machine, ranges[i].port, ranges[i].size,
-			       ranges[i].ops, ranges[i].device, ranges[i].name,
-			       err);
 		if (rc)
 			return rc;
 	}

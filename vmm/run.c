@@ -107,15 +107,16 @@ static void on_escape(void *opaque, enum escape_command command)
  * mask and signals arrive at the loop alone. */
 static int watch_signals(struct run *run, struct err *err)
 {
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	sigset_t set;
 	int fd;
 
-	signal(SIGPIPE, SIG_IGN);
+	(void)sigaction(SIGPIPE, &ignore, NULL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return err_sys(err, errno, "cannot watch signals");
@@ -152,8 +153,8 @@ static void take_terminal(struct run *run)
 	machine->loop.woken = on_woken;
 	machine->loop.woken_opaque = run;
 	if (machine->config->console == CONSOLE_PTY)
-		fprintf(stderr, "hull: console on %s\n",
-			chardev_name(machine->console));
+		(void)fprintf(stderr, "hull: console on %s\n",
+			      chardev_name(machine->console));
 	if (machine->config->console != CONSOLE_STDIO || !terminal_is_ours())
 		return;
 	escape_init(&run->escape, machine->console, &sink, on_escape, run);
@@ -168,7 +169,8 @@ static void tell_end(const struct machine *machine)
 	if (lost)
 		log_warn("console output to %s was lost: %s",
 			 chardev_name(machine->console), err_describe(lost));
-	fprintf(stderr, "hull: %s\n%s", verdict->sentence, verdict->detail);
+	(void)fprintf(stderr, "hull: %s\n%s", verdict->sentence,
+		      verdict->detail);
 }
 
 static int run_machine(struct run *run, struct err *err)
@@ -192,28 +194,6 @@ static int run_machine(struct run *run, struct err *err)
 	return rc;
 }
 
-int vm_run(const struct vm_config *config)
-{
-	/* Static for its size; one VM per process. */
-	static struct run run;
-	struct err err = { 0 };
-	int status;
-	int rc;
-
-	rc = machine_build(&run.machine, config, &err);
-	if (!rc)
-		rc = run_machine(&run, &err);
-	if (rc) {
-		log_error("%s", err.msg);
-		status = run.machine.failure_status;
-	} else {
-		tell_end(&run.machine);
-		status = run.machine.verdict.status;
-	}
-	machine_release(&run.machine);
-	return status;
-}
-
 static int dump_files(const struct vm_config *config,
 		      const struct platform *platform, struct err *err)
 {
@@ -231,20 +211,54 @@ static int dump_files(const struct vm_config *config,
 	return rc;
 }
 
-int vm_dump(const struct vm_config *config)
+/* What --dump-fdt and --dump-acpi ask for; needs no KVM. */
+static int dump(const struct vm_config *config, struct err *err)
 {
 	struct platform platform;
-	struct err err = { 0 };
 	struct gmem gmem;
 	int rc;
 
-	rc = gmem_init(&gmem, config->memory_bytes, 0, &err);
-	if (!rc) {
-		machine_describe(config, &gmem, &platform);
-		rc = dump_files(config, &platform, &err);
-		gmem_release(&gmem);
-	}
+	rc = gmem_init(&gmem, config->memory_bytes, 0, err);
 	if (rc)
+		return rc;
+	machine_describe(config, &gmem, &platform);
+	rc = dump_files(config, &platform, err);
+	gmem_release(&gmem);
+	return rc;
+}
+
+int vm_run(const struct vm_config *config)
+{
+	struct err err = { 0 };
+	struct run *run;
+	int status;
+	int rc;
+
+	if (config->dump_fdt || config->dump_acpi) {
+		rc = dump(config, &err);
+		if (rc) {
+			log_error("%s", err.msg);
+			return EXIT_CONFIG;
+		}
+		if (!config->kernel)
+			return EXIT_POWEROFF;
+	}
+	run = calloc(1, sizeof(*run));
+	if (!run) {
+		log_error("%s", err_describe(ENOMEM));
+		return EXIT_HOST;
+	}
+	rc = machine_build(&run->machine, config, &err);
+	if (!rc)
+		rc = run_machine(run, &err);
+	if (rc) {
 		log_error("%s", err.msg);
-	return rc ? EXIT_CONFIG : EXIT_POWEROFF;
+		status = run->machine.failure_status;
+	} else {
+		tell_end(&run->machine);
+		status = run->machine.verdict.status;
+	}
+	machine_release(&run->machine);
+	free(run);
+	return status;
 }

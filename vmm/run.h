@@ -9,14 +9,9 @@
 /*
  * Builds and runs the VM that a validated @config describes, and tells on
  * standard error how it ended or why it could not start. Returns the exit
- * status (vmm/exit_status.h, or the guest's own).
+ * status (vmm/exit_status.h, or the guest's own). Without a kernel it only
+ * writes what --dump-fdt and --dump-acpi ask for, which needs no KVM.
  */
 int vm_run(const struct vm_config *config);
-
-/*
- * Writes what the guest would be told (--dump-fdt, --dump-acpi) without
- * starting anything and without KVM. Returns the exit status.
- */
-int vm_dump(const struct vm_config *config);
 
 #endif

@@ -45,7 +45,7 @@ static void install_handlers(void)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fatal); i++)
-		sigaction(fatal[i], &action, NULL);
+		(void)sigaction(fatal[i], &action, NULL);
 }
 
 void terminal_make_raw(void)

@@ -165,7 +165,7 @@ void vcpu_install_kick(void)
 {
 	struct sigaction action = { .sa_handler = on_kick };
 
-	sigaction(SIGRTMIN, &action, NULL);
+	(void)sigaction(SIGRTMIN, &action, NULL);
 }
 
 int vcpu_start(struct vcpu *vcpu, struct err *err)
@@ -174,7 +174,7 @@ int vcpu_start(struct vcpu *vcpu, struct err *err)
 	int rc;
 
 	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, VCPU_STACK_BYTES);
+	(void)pthread_attr_setstacksize(&attr, VCPU_STACK_BYTES);
 	rc = pthread_create(&vcpu->thread, &attr, vcpu_thread, vcpu);
 	pthread_attr_destroy(&attr);
 	if (rc)

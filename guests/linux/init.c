@@ -59,6 +59,7 @@ struct options {
 	char *file;
 	char *exit_port;
 	char *size;
+	char *console; /* the last console=, the one that gets /dev/console */
 	bool bench;
 };
 
@@ -143,6 +144,8 @@ static void options_parse(char *line, struct options *options)
 
 	while ((word = next_word(&line)) != NULL) {
 		value = strchr(word, '=');
+		if (value && strncmp(word, "console=", 8) == 0)
+			options->console = value + 1;
 		if (strncmp(word, "hull.", 5) != 0 || !value)
 			continue;
 		*value++ = '\0';
@@ -306,26 +309,57 @@ static void applets_link(void)
 	free(list);
 }
 
-/* The terminal behind /dev/console, which can be nobody's own. */
-static int console_open(const struct options *options)
+/*
+ * The name of the terminal behind /dev/console: the last of the list. The
+ * caller frees it; NULL when there is no console.
+ */
+static char *console_name(void)
 {
 	char *active = read_file("/sys/class/tty/console/active");
-	struct winsize size = { 0 };
-	char path[128];
-	int fd = -1;
+	char *name = NULL, *last;
 
 	if (active) {
-		char *name;
-
 		active[strcspn(active, "\n")] = '\0';
-		name = strrchr(active, ' ');
-		snprintf(path, sizeof(path), "/dev/%s",
-			 name ? name + 1 : active);
-		fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
-		free(active);
+		last = strrchr(active, ' ');
+		last = last ? last + 1 : active;
+		if (*last != '\0')
+			name = strdup(last);
 	}
-	if (fd < 0)
-		fd = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
+	free(active);
+	return name;
+}
+
+/*
+ * A virtio console that has several ports (virtio 1.2, 5.3.6.2) is told of
+ * them after its driver started; the kernel's console follows a moment later.
+ */
+static void console_wait(const struct options *options)
+{
+	if (!options->console || strncmp(options->console, "hvc", 3) != 0)
+		return;
+	for (int tries = 0; tries < 400; tries++) {
+		char *name = console_name();
+		bool found = name && strcmp(name, options->console) == 0;
+
+		free(name);
+		if (found)
+			return;
+		usleep(5000);
+	}
+}
+
+/* Takes that terminal, since /dev/console itself can be nobody's own. */
+static int console_open(const struct options *options)
+{
+	struct winsize size = { 0 };
+	char path[128], *name;
+	int fd;
+
+	console_wait(options);
+	name = console_name();
+	snprintf(path, sizeof(path), "/dev/%s", name ? name : "console");
+	free(name);
+	fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int i = 0; i < 3; i++)
