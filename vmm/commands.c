@@ -85,7 +85,6 @@ static int print_config(struct vm_config *config)
 static int run_config(struct vm_config *config)
 {
 	struct err err = { 0 };
-	int status;
 
 	if (config->help)
 		return print_command_help("run");
@@ -95,11 +94,6 @@ static int run_config(struct vm_config *config)
 		return print_config(config);
 	if (config->verbose)
 		log_set_level(LOG_INFO);
-	if (config->dump_fdt || config->dump_acpi) {
-		status = vm_dump(config);
-		if (status || config_is_dump_only(config))
-			return status;
-	}
 	return vm_run(config);
 }
 
