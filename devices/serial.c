@@ -34,15 +34,24 @@ enum {
 #define LSR_BREAK	  0x10
 #define LSR_THR_EMPTY	  0x20
 #define LSR_IDLE	  0x40
-#define LSR_ERRORS	  0x1e
+#define LSR_ERROR_IN_FIFO 0x80
 #define MSR_CTS		  0x10
 #define MSR_DSR		  0x20
 #define MSR_RI		  0x40
 #define MSR_DCD		  0x80
 
+/* Data sheet, "Line Status Register", bit 4: a break shows when its byte is
+ * the next to be read. */
+static bool break_is_next(const struct serial *serial)
+{
+	return serial->fifo_len &&
+	       (serial->breaks & (1U << serial->fifo_start));
+}
+
 static uint8_t pending_interrupt(const struct serial *serial)
 {
-	if ((serial->ier & IER_LINE) && serial->line_errors)
+	if ((serial->ier & IER_LINE) &&
+	    (serial->overrun || break_is_next(serial)))
 		return IIR_LINE;
 	if ((serial->ier & IER_RECEIVE) && serial->fifo_len)
 		return IIR_RECEIVE;
@@ -68,7 +77,7 @@ static void update_irq(struct serial *serial)
 static void fifo_put(struct serial *serial, uint8_t byte)
 {
 	if (serial->fifo_len == SERIAL_FIFO_BYTES) {
-		serial->line_errors |= LSR_OVERRUN;
+		serial->overrun = true;
 		return;
 	}
 	serial->fifo[(serial->fifo_start + serial->fifo_len) %
@@ -83,9 +92,16 @@ static uint8_t fifo_get(struct serial *serial)
 	if (!serial->fifo_len)
 		return 0;
 	byte = serial->fifo[serial->fifo_start];
+	serial->breaks &= (uint16_t) ~(1U << serial->fifo_start);
 	serial->fifo_start = (serial->fifo_start + 1) % SERIAL_FIFO_BYTES;
 	serial->fifo_len--;
 	return byte;
+}
+
+static void fifo_clear(struct serial *serial)
+{
+	serial->fifo_len = 0;
+	serial->breaks = 0;
 }
 
 static uint8_t modem_status(const struct serial *serial)
@@ -108,11 +124,18 @@ static uint8_t modem_status(const struct serial *serial)
 
 static uint8_t line_status(struct serial *serial)
 {
-	uint8_t status = LSR_THR_EMPTY | LSR_IDLE | serial->line_errors;
+	uint8_t status = LSR_THR_EMPTY | LSR_IDLE;
 
 	if (serial->fifo_len)
 		status |= LSR_DATA_READY;
-	serial->line_errors = 0;
+	if (serial->overrun)
+		status |= LSR_OVERRUN;
+	if (break_is_next(serial))
+		status |= LSR_BREAK;
+	if (serial->breaks && (serial->fcr & FCR_ENABLE))
+		status |= LSR_ERROR_IN_FIFO;
+	serial->overrun = false;
+	serial->breaks &= (uint16_t) ~(1U << serial->fifo_start);
 	return status;
 }
 
@@ -185,7 +208,7 @@ static uint64_t serial_read(void *device, uint64_t offset, unsigned int len)
 static void write_fcr(struct serial *serial, uint8_t value)
 {
 	if ((value ^ serial->fcr) & FCR_ENABLE || value & FCR_CLEAR_RECEIVE)
-		serial->fifo_len = 0;
+		fifo_clear(serial);
 	serial->fcr = value & FCR_ENABLE;
 }
 
@@ -304,9 +327,14 @@ void serial_receive(void *opaque, const uint8_t *data, size_t len)
 
 void serial_send_break(struct serial *serial)
 {
+	unsigned int newest;
+
 	pthread_mutex_lock(&serial->lock);
-	serial->line_errors |= LSR_BREAK;
 	fifo_put(serial, 0);
+	newest =
+		(serial->fifo_start + serial->fifo_len - 1) % SERIAL_FIFO_BYTES;
+	serial->fifo[newest] = 0;
+	serial->breaks |= (uint16_t)(1U << newest);
 	update_irq(serial);
 	pthread_mutex_unlock(&serial->lock);
 }
