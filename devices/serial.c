@@ -104,22 +104,37 @@ static void fifo_clear(struct serial *serial)
 	serial->breaks = 0;
 }
 
-static uint8_t modem_status(const struct serial *serial)
+/* The four inputs as the guest sees them. */
+static uint8_t modem_lines(const struct serial *serial)
 {
-	uint8_t status = 0;
+	uint8_t lines = 0;
 
 	if (!(serial->mcr & MCR_LOOPBACK))
-		return MSR_DCD | MSR_DSR | MSR_CTS | serial->msr_delta;
+		return MSR_DCD | MSR_DSR | MSR_CTS;
 	/* Data sheet 8.6.7: the four outputs are connected to the inputs. */
 	if (serial->mcr & MCR_RTS)
-		status |= MSR_CTS;
+		lines |= MSR_CTS;
 	if (serial->mcr & MCR_DTR)
-		status |= MSR_DSR;
+		lines |= MSR_DSR;
 	if (serial->mcr & MCR_OUT1)
-		status |= MSR_RI;
+		lines |= MSR_RI;
 	if (serial->mcr & MCR_OUT2)
-		status |= MSR_DCD;
-	return status;
+		lines |= MSR_DCD;
+	return lines;
+}
+
+static void write_mcr(struct serial *serial, uint8_t value)
+{
+	uint8_t before = modem_lines(serial);
+	uint8_t changed;
+
+	serial->mcr = value & 0x1f;
+	changed = before ^ modem_lines(serial);
+	/* Each delta bit is four below its line; that of the ring indicator
+	 * tells the end of ringing only. */
+	if (!(before & MSR_RI))
+		changed &= (uint8_t)~MSR_RI;
+	serial->msr_delta |= changed >> 4;
 }
 
 static uint8_t line_status(struct serial *serial)
@@ -168,7 +183,7 @@ static uint8_t read_register(struct serial *serial, uint64_t reg)
 	case REG_LSR:
 		return line_status(serial);
 	case REG_MSR: {
-		uint8_t status = modem_status(serial);
+		uint8_t status = modem_lines(serial) | serial->msr_delta;
 
 		serial->msr_delta = 0;
 		return status;
@@ -253,7 +268,7 @@ static void write_register(struct serial *serial, uint64_t reg, uint8_t value)
 		serial->lcr = value;
 		break;
 	case REG_MCR:
-		serial->mcr = value & 0x1f;
+		write_mcr(serial, value);
 		break;
 	case REG_SCR:
 		serial->scr = value;
