@@ -56,6 +56,8 @@ static void open_stdout(struct chardev *chardev)
 int chardev_new_stdio(struct loop *loop, struct chardev **ret_chardev,
 		      struct err *err)
 {
+	/* Asked first: our own descriptors take the lowest numbers free. */
+	bool has_input = fcntl(STDIN_FILENO, F_GETFD) >= 0;
 	struct chardev *chardev;
 	int rc;
 
@@ -63,7 +65,7 @@ int chardev_new_stdio(struct loop *loop, struct chardev **ret_chardev,
 	if (rc)
 		return rc;
 	open_stdout(chardev);
-	if (fcntl(STDIN_FILENO, F_GETFD) >= 0) {
+	if (has_input) {
 		rc = chardev_start_input(chardev, STDIN_FILENO, err);
 		if (rc) {
 			chardev_free(chardev);
