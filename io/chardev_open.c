@@ -76,6 +76,19 @@ int chardev_new_stdio(struct loop *loop, struct chardev **ret_chardev,
 	return 0;
 }
 
+/* How to write to a file of any type that was opened by name, which makes a
+ * description of our own: a pipe's reader may stall, a terminal may be
+ * stopped, and neither may keep the run from ending. */
+static enum chardev_write_mode write_mode_of(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) &&
+	    fcntl(fd, F_SETFL, O_WRONLY | O_NONBLOCK) == 0)
+		return WRITE_NONBLOCK;
+	return WRITE_PLAIN;
+}
+
 int chardev_new_file(struct loop *loop, const char *path,
 		     struct chardev **ret_chardev, struct err *err)
 {
@@ -95,7 +108,7 @@ int chardev_new_file(struct loop *loop, const char *path,
 		return rc;
 	}
 	chardev->out_fd_owned = true;
-	chardev->write_mode = WRITE_PLAIN;
+	chardev->write_mode = write_mode_of(chardev->out_fd);
 	*ret_chardev = chardev;
 	return 0;
 }
