@@ -208,11 +208,15 @@ static void accept_client(struct loop_source *source, short revents)
 	chardev_connect(chardev, fd);
 }
 
-/* True when a socket file is left over from a process that is gone. */
+/*
+ * True when a socket file is left over from a process that is gone. Asked with
+ * a socket of another type, since a stream that connects would become a client
+ * of whoever listens there, or wait in a full queue; this one meets EPROTOTYPE.
+ */
 static bool is_stale_socket(const struct sockaddr_un *addr)
 {
 	struct stat st;
-	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	autoclose int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || lstat(addr->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
 		return false;
