@@ -483,7 +483,7 @@ START_TEST(test_modem_deltas)
 }
 END_TEST
 
-/* --- With a terminal ---------------------------------------------------- */
+/* --- With a terminal --- */
 
 static bool fifo_is_full(void *opaque)
 {

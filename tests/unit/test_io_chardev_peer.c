@@ -103,7 +103,7 @@ static void let_writer_fill(int fd)
 	loop_run_until(&loop, 50, NULL, NULL);
 }
 
-/* --- Pseudo-terminal ---------------------------------------------------------- */
+/* --- Pseudo-terminal --- */
 
 static int attach(void)
 {
@@ -218,7 +218,7 @@ START_TEST(test_pty_cancel)
 }
 END_TEST
 
-/* --- Unix socket ---------------------------------------------------------------- */
+/* --- Unix socket --- */
 
 static int connect_to(const char *to)
 {
@@ -390,7 +390,7 @@ START_TEST(test_socket_cancel)
 }
 END_TEST
 
-/* --- The path of the socket ------------------------------------------------------ */
+/* --- The path of the socket --- */
 
 static int listen_at_path(int type, int backlog)
 {

@@ -243,7 +243,7 @@ START_TEST(test_input_without_a_receiver)
 }
 END_TEST
 
-/* --- Output ----------------------------------------------------------------- */
+/* --- Output --- */
 
 /* Nothing but the flags that whoever started us gave is on the description
  * that others share with us. */
@@ -364,7 +364,7 @@ START_TEST(test_lost_output_is_remembered)
 }
 END_TEST
 
-/* --- Writers that wait ------------------------------------------------------ */
+/* --- Writers that wait --- */
 
 #define WRITERS	       4
 #define WRITER_RECORDS 400
@@ -471,7 +471,7 @@ START_TEST(test_cancel)
 }
 END_TEST
 
-/* --- File and null ------------------------------------------------------------ */
+/* --- File and null --- */
 
 static void check_file(const char *content)
 {
