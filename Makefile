@@ -92,6 +92,9 @@ $(GUEST): guests/linux/build.sh guests/linux/init.c
 	guests/linux/build.sh $(@D)
 	@touch $@
 
+.PHONY: linux-guest
+linux-guest: $(GUEST)
+
 .PHONY: deps
 deps:
 	@tools/install-deps.sh
@@ -99,7 +102,7 @@ deps:
 # Boots the default guest to a shell prompt on this terminal.
 .PHONY: run
 run: deps
-	@$(MAKE) --no-print-directory all $(GUEST)
+	@$(MAKE) --no-print-directory all linux-guest
 	@tools/run-guest.sh $(RUN_ARGS)
 
 .PHONY: clean
@@ -107,7 +110,10 @@ clean:
 	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/version $(BUILD)/hull \
 		$(BUILD)/hull.1 $(BUILD)/hull.bash
 
+include guests/guests.mk
+include tools/bench/bench.mk
 include tools/check/check.mk
+include tests/test.mk
 check-man: $(BUILD)/hull.1
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -47,7 +47,8 @@ void serial_init(struct serial *serial, struct irq_line *irq,
 void serial_release(struct serial *serial);
 
 /* The input side, for whoever stands between the chardev and the UART, as a
- * chardev_receiver whose opaque is the struct serial. Any thread. receive takes at most room bytes. */
+ * chardev_receiver whose opaque is the struct serial. Any thread. receive takes
+ * at most room bytes. */
 size_t serial_room(void *opaque);
 void serial_receive(void *opaque, const uint8_t *data, size_t len);
 
