@@ -269,10 +269,12 @@ int machine_build(struct machine *machine, const struct vm_config *config,
 	rc = loop_init(&machine->loop, err);
 	if (rc)
 		return rc;
+	machine->failure_status = EXIT_HOST;
 	rc = gmem_init(&machine->gmem, config->memory_bytes,
 		       config->hugepage_bytes, err);
 	if (rc)
 		return rc;
+	machine->failure_status = EXIT_CONFIG;
 	machine_describe(config, &machine->gmem, &machine->platform);
 	rc = load_guest(machine, err);
 	if (rc)

@@ -35,7 +35,7 @@ test_print_config_round_trip()
 		--cpu host,-avx2 --memory 5G,hugepages=1G --acpi off --fdt on \
 		--console file=/tmp/x --debug-exit value --timeout 90s \
 		--irqchip full --boot pvh --verbose
-	round_trip --kernel /k --memory 1537K --memory 64M
+	round_trip --kernel /k --memory 65540K
 	round_trip --kernel /k --console unix=/s --cmdline ''
 	round_trip --kernel /k --console pty --timeout 1500ms
 }
@@ -58,7 +58,7 @@ test_command_line_wins_over_file()
 	assert_match "$out" '"cpus": 5'
 }
 
-# Every option of the table, from the completion script of the same table.
+# Every option of the table, as the help lists them.
 options_of_run()
 {
 	"$HULL" run --help | grep -oE '^ +(-., )?--[a-z-]+' |
@@ -102,8 +102,8 @@ test_man_page()
 	run mandoc -T ascii "$T/hull.1"
 	# vmm/exit_status.h
 	for code in 0 2 4 6 8 10 12 14 16; do
-		assert_match "$(col -b <"$T/out")" \
-			$'\n *'"$code"'[ \t]+[A-Za-z]'
+		grep -qP "^ +$code\t? +[a-zA-Z]" <(col -bx <"$T/out") ||
+			fail "the page does not explain status $code"
 	done
 }
 
@@ -127,7 +127,7 @@ test_version()
 {
 	run "$HULL" version
 	assert_status 0
-	assert_match "$out" '^hull [0-9]+\.[0-9]+'
+	assert_match "$out" '^hull [^ ]+$'
 	run "$HULL" --version
 	assert_status 0
 }
@@ -145,7 +145,7 @@ test_doctor()
 	done
 	while IFS= read -r line; do
 		[[ $line != missing* || $line == *' -> '* ]] ||
-			echo "no remedy: $line"
+			fail "no remedy: $line"
 	done <"$T/out"
 	run "$HULL" doctor --json
 	jq_or_python "$T/out"
