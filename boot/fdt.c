@@ -406,3 +406,8 @@ int fdt_build(void *buffer, size_t size, const struct platform *platform,
 			       fdt_strerror(to.rc));
 	return 0;
 }
+
+size_t fdt_bytes(const void *buffer)
+{
+	return fdt_totalsize(buffer);
+}

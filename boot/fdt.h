@@ -28,10 +28,13 @@ struct fdt_chosen {
 };
 
 /*
- * Builds the tree in @buffer; its own header says how long it came out. -ENOSPC
+ * Builds the tree in @buffer; fdt_bytes tells how long it came out. -ENOSPC
  * when @size is too small.
  */
 int fdt_build(void *buffer, size_t size, const struct platform *platform,
 	      const struct fdt_chosen *chosen, struct err *err);
+
+/* The size of the tree in @buffer. */
+size_t fdt_bytes(const void *buffer);
 
 #endif
