@@ -113,8 +113,10 @@ static int examine_elf(struct load *load, struct err *err)
 	/* An image of another kind may have a PVH entry only. */
 	if (!elf_entry(&load->elf, &entry, &linux_layout, NULL))
 		load->result.is_linux |= linux_layout;
+	/* PVH has no place for a device tree. */
 	if (protocol == BOOT_PROTOCOL_AUTO)
-		protocol = load->notes.has_pvh && !load->result.is_linux ?
+		protocol = load->notes.has_pvh && !load->result.is_linux &&
+					   !load->request->fdt ?
 				   BOOT_PROTOCOL_PVH :
 				   BOOT_PROTOCOL_ELF64;
 	load->result.protocol = protocol;

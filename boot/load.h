@@ -54,7 +54,7 @@ struct boot_result {
  *   says "linux", or it is laid out as Linux is: e_entry is a physical address
  *   in a segment linked at 0xffffffff80000000 plus its physical address. Linux
  *   starts at e_entry (ELF64). Another ELF file starts at its PVH entry when it
- *   has one (PVH), else at e_entry (ELF64).
+ *   has one and no device tree is asked for (PVH), else at e_entry (ELF64).
  * A bzImage with ELF64 is treated as with BZIMAGE, with PVH it is decompressed
  * and entered at its PVH entry.
  *
