@@ -432,8 +432,8 @@ START_TEST(test_format)
 	check_size(1023, "1023B");
 	check_size(1536 * KIB, "1536K");
 	check_size(GIB, "1G");
-	check_size(3 * 1024 * GIB, "3T");
-	check_size(5 * 1024 * 1024 * GIB, "5120T");
+	check_size(3072 * GIB, "3T");
+	check_size(5242880 * GIB, "5120T");
 	check_size(UINT64_MAX, "18446744073709551615B");
 	option_format_duration(1500, buf, sizeof(buf));
 	ck_assert_str_eq(buf, "1500ms");
