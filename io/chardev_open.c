@@ -192,17 +192,22 @@ int chardev_new_pty(struct loop *loop, struct chardev **ret_chardev,
 static void accept_client(struct loop_source *source, short revents)
 {
 	struct chardev *chardev = source->opaque;
-	struct err err;
+	int old = chardev->input.fd;
 	int fd;
 
 	(void)revents;
-	fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC);
+	/* Not blocking: the loop may still have an event of the old client's
+	 * in hand when it reads from this one. */
+	fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return;
-	if (chardev_start_input(chardev, fd, &err) < 0) {
+	if (chardev_start_input(chardev, fd, NULL) < 0) {
+		chardev->input.fd = old;
 		close(fd);
 		return;
 	}
+	if (old >= 0)
+		close(old);
 	/* The next client waits in the queue until this one leaves. */
 	source->events = 0;
 	chardev_connect(chardev, fd);
