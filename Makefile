@@ -44,19 +44,19 @@ $(BUILD)/obj/%.o: %.c
 
 # Which hull this is; rewritten only when the repository says something else.
 GIT       = LC_ALL=C git -C $(CURDIR)
-VERSION  := $(shell $(GIT) describe --always --dirty --tags 2>/dev/null || \
-	      echo unknown)
+COMMIT   := $(shell $(GIT) describe --always --dirty --exclude='*' 2>/dev/null)
 DATE     := $(shell $(GIT) log -1 --format=%cd --date='format:%B %-d, %Y' \
 	      2>/dev/null)
 
 .PHONY: FORCE
 $(BUILD)/version: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(VERSION)' '$(DATE)' >$@.new
+	@printf '%s\n' '$(COMMIT)' '$(DATE)' >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(BUILD)/obj/vmm/version.o: $(BUILD)/version
-$(BUILD)/obj/vmm/version.o: CPPFLAGS += -DHULL_VERSION='"$(VERSION)"' \
+$(BUILD)/obj/vmm/version.o: CPPFLAGS += \
+	$(if $(COMMIT),-DHULL_COMMIT='"-$(COMMIT)"') \
 	$(if $(DATE),-DHULL_DATE='"$(DATE)"')
 
 $(BUILD)/hull.1: $(BUILD)/hull
@@ -114,6 +114,8 @@ include guests/guests.mk
 include tools/bench/bench.mk
 include tools/check/check.mk
 include tests/test.mk
+include tests/unit/unit.mk
+include tests/fuzz/fuzz.mk
 check-man: $(BUILD)/hull.1
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -608,7 +608,7 @@ static int parse_one(const struct option_table *table, int argc,
 
 	if (!strcmp(argv[0], "-h"))
 		name = "help";
-	else if (argv[0][0] == '-' && argv[0][1] != '-')
+	else if (argv[0][0] == '-' && argv[0][1] && argv[0][1] != '-')
 		return err_set(err, EINVAL,
 			       "unknown option %s; options begin with --",
 			       argv[0]);

@@ -2,7 +2,7 @@
 #ifndef VMM_VERSION_H
 #define VMM_VERSION_H
 
-extern const char hull_version[]; /* "0.1-12-g1234567" or "unknown" */
+extern const char hull_version[]; /* "0.1-1234567", "0.1" without git */
 extern const char hull_date[]; /* of the last change: "January 31, 2025" */
 
 #endif

@@ -1,6 +1,6 @@
 # The gates of `make check`: each finds what it is for, in a small tree that
 # has one fault of every kind, and nothing in one without.
-# shellcheck shell=bash disable=SC2154 # $out and its like: see run
+# shellcheck shell=bash disable=SC2154 # $out and its like: see run in harness.sh
 # where: none
 
 # A tree with our checks and one clean source in core/.

@@ -1,6 +1,6 @@
 # The harness and the runner themselves: that a failure is seen as one, of
 # every kind there is.
-# shellcheck shell=bash disable=SC2154 # $out and its like: see run
+# shellcheck shell=bash disable=SC2154 # $out and its like: see run in harness.sh
 # where: none
 
 # run_sample BODY: runs a test with this body under a harness of its own in $T.

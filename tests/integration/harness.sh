@@ -347,9 +347,24 @@ tiny()
 	run "$HULL" run --kernel "$GUESTS/$guest.elf" "$@"
 }
 
-# The debug-exit statuses of guests/exit_value.h.
-# shellcheck disable=SC2034 # used by the tests
-readonly GUEST_PASS=3 GUEST_FAIL=5 GUEST_EXCEPTION=7 GUEST_SURVIVED=9
+# guests/exit_value.h: the guest's checks held, or one of them did not.
+assert_passed() { assert_status 3; }
+assert_check_failed() { assert_status 5; }
+
+# wait_status PID: waits for a background job; its exit status in $status.
+wait_status()
+{
+	status=0
+	wait "$1" || status=$?
+	printf '[background %s: status %d]\n' "$1" "$status"
+}
+
+# has_threads PID COUNT: at least so many; a guest runs when there are two.
+has_threads()
+{
+	local tasks=("/proc/$1/task"/*)
+	[ ${#tasks[@]} -ge "$2" ]
+}
 
 # --- command line --------------------------------------------------------------
 

@@ -44,6 +44,16 @@ c_files() { tree_files '*.c' '*.h'; }
 # The sources that run with a C library; tiny guests are freestanding.
 host_sources() { c_sources | grep -vE '^guests/[^/]*$'; }
 
+# A program that says _GNU_SOURCE itself is built without our flags.
+cppflags_for()
+{
+	if grep -q '^#define _GNU_SOURCE' "$1"; then
+		printf '%s\n' "${CHECK_CPPFLAGS//-D_GNU_SOURCE/}"
+	else
+		printf '%s\n' "$CHECK_CPPFLAGS"
+	fi
+}
+
 # layer_sources: the .c files directly in the folders that are layers.
 layer_sources() { c_sources | grep -E "^(${LAYERS// /|})/[^/]+\.c$"; }
 
@@ -94,15 +104,18 @@ check_done()
 # is none. Leaks that are, the leak sanitizer of the unit tests sees as well.
 drop_owned_leaks()
 {
-	local line name
+	local line name other
 	while IFS= read -r line; do
 		name=''
 		if [[ $line =~ \[clang-analyzer-unix.*\].*\ leak.*\'(.*)\' ||
 			$line =~ \[(mem|resource)leak\].*\ leak:\ (.*)$ ]]; then
 			name=${BASH_REMATCH[-1]}
 		fi
+		# The owner may go by another name: "item = copy;".
+		other=$(sed -nE "s/.*\b${name:-.}\b = ([a-z_]+);.*/|\1/p" "$1" |
+			tr -d '\n')
 		if [ -z "$name" ] || ! grep -qE \
-			"\bauto(free|close)\b.*\b$name\b" "$1"; then
+			"\bauto(free|close)\b.*\b($name$other)\b" "$1"; then
 			printf '%s\n' "$line"
 		fi
 	done
