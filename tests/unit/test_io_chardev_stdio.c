@@ -268,7 +268,6 @@ START_TEST(test_flags_of_others_stay)
 	autoclose int reader = pipe_for(STDOUT_FILENO);
 	autoclose int writer = pipe_for(STDIN_FILENO);
 	autoclose int pty = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	autoclose int peer = -1;
 	int pair[2];
 	char name[64];
 
@@ -276,9 +275,9 @@ START_TEST(test_flags_of_others_stay)
 	check_flags_stay(STDIN_FILENO);
 	ck_assert_int_eq(
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	peer = pair[0];
 	replace(STDOUT_FILENO, pair[1]);
 	check_flags_stay(STDOUT_FILENO);
+	close(pair[0]);
 	ck_assert_int_eq(grantpt(pty) | unlockpt(pty), 0);
 	ck_assert_int_eq(ptsname_r(pty, name, sizeof(name)), 0);
 	replace(STDOUT_FILENO, open(name, O_RDWR | O_NOCTTY | O_CLOEXEC));
