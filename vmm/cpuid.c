@@ -371,23 +371,29 @@ static void add_lapic_features(const struct kvm *kvm, struct cpuid_table *table)
 		leaf1->ecx |= 1U << 24;
 }
 
-int cpuid_build(const struct kvm *kvm, const struct cpuid_request *request,
-		unsigned int cpu_count, struct cpuid_table *ret_table,
-		struct err *err)
+int cpuid_shape(struct cpuid_table *table, const struct cpuid_request *request,
+		unsigned int cpu_count, struct err *err)
 {
 	int rc;
 
 	rc = cpuid_check_model(request->model, err);
 	if (rc)
 		return rc;
+	rc = apply_model(table, request, err);
+	if (rc)
+		return rc;
+	set_topology(table, cpu_count);
+	return 0;
+}
+
+int cpuid_build(const struct kvm *kvm, const struct cpuid_request *request,
+		unsigned int cpu_count, struct cpuid_table *ret_table,
+		struct err *err)
+{
 	ret_table->count = CPUID_MAX_ENTRIES;
 	ret_table->padding = 0;
 	if (ioctl(kvm->fd, KVM_GET_SUPPORTED_CPUID, ret_table) < 0)
 		return err_sys(err, errno, "KVM_GET_SUPPORTED_CPUID");
 	add_lapic_features(kvm, ret_table);
-	rc = apply_model(ret_table, request, err);
-	if (rc)
-		return rc;
-	set_topology(ret_table, cpu_count);
-	return 0;
+	return cpuid_shape(ret_table, request, cpu_count, err);
 }
