@@ -379,11 +379,9 @@ int cpuid_shape(struct cpuid_table *table, const struct cpuid_request *request,
 	rc = cpuid_check_model(request->model, err);
 	if (rc)
 		return rc;
-	rc = apply_model(table, request, err);
-	if (rc)
-		return rc;
+	/* First, so that the user's word on "ht" counts. */
 	set_topology(table, cpu_count);
-	return 0;
+	return apply_model(table, request, err);
 }
 
 int cpuid_build(const struct kvm *kvm, const struct cpuid_request *request,
