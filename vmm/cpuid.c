@@ -272,6 +272,16 @@ static void set_extended_topology(struct cpuid_table *table, uint32_t leaf,
 	core->eax = bits_for(cpu_count);
 	core->ebx = cpu_count;
 	core->ecx = (2U << 8) | 1;
+	/* Older kernels hand out the levels of the host, dies and modules. */
+	for (uint32_t i = 0; i < table->count; i++) {
+		struct kvm_cpuid_entry2 *entry = &table->entries[i];
+
+		if (entry->function != leaf || entry->index < 2)
+			continue;
+		entry->eax = 0;
+		entry->ebx = 0;
+		entry->ecx = entry->index;
+	}
 }
 
 /* Leaves 4 (Intel) and 0x8000001d (AMD) have the same shape: one entry per
