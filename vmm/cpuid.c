@@ -172,18 +172,38 @@ static int check_word(const struct model_word *word, bool first,
 	return 0;
 }
 
+static bool is_named_before(const char *model, const struct model_word *word)
+{
+	while (model) {
+		struct model_word other;
+
+		model = next_word(model, &other);
+		if (other.text == word->text)
+			break;
+		if (other.length == word->length &&
+		    !memcmp(other.text, word->text, word->length))
+			return true;
+	}
+	return false;
+}
+
 int cpuid_check_model(const char *model, struct err *err)
 {
+	const char *rest = model;
 	struct model_word word;
 	bool first = true;
 
-	while (model) {
+	while (rest) {
 		int rc;
 
-		model = next_word(model, &word);
+		rest = next_word(rest, &word);
 		rc = check_word(&word, first, err);
 		if (rc)
 			return rc;
+		if (is_named_before(model, &word))
+			return err_set(err, EINVAL,
+				       "--cpu: feature \"%.*s\" is named twice",
+				       (int)word.length, word.text);
 		first = false;
 	}
 	return 0;
@@ -212,6 +232,36 @@ static int apply_word(struct cpuid_table *table, const struct model_word *word,
 		return err_set(err, EINVAL,
 			       "--cpu +%s: this host's KVM does not offer it",
 			       feature->name);
+	return 0;
+}
+
+/* What was asked for by name is there, or what it needs is named. */
+static int check_added(struct cpuid_table *table, const char *model,
+		       struct err *err)
+{
+	struct model_word word;
+
+	model = next_word(model, &word);
+	while (model) {
+		const struct cpu_feature *feature;
+
+		model = next_word(model, &word);
+		feature = cpu_feature_find(word.text, word.length);
+		if (word.sign != '+' || feature_is_set(table, feature))
+			continue;
+		for (size_t i = 0; i < cpu_feature_dependency_count; i++) {
+			const struct cpu_feature_dependency *dep =
+				&cpu_feature_dependencies[i];
+
+			if (strcmp(dep->name, feature->name) != 0 ||
+			    feature_is_set(table, by_name(dep->needs)))
+				continue;
+			return err_set(err, EINVAL,
+				       "--cpu +%s: it needs %s, which the "
+				       "guest does not get",
+				       dep->name, dep->needs);
+		}
+	}
 	return 0;
 }
 
@@ -245,7 +295,7 @@ static int apply_model(struct cpuid_table *table,
 			feature_clear(table, by_name(unemulated[i]));
 	}
 	clear_dependents(table);
-	return 0;
+	return check_added(table, request->model, err);
 }
 
 static unsigned int bits_for(unsigned int count)
