@@ -34,7 +34,7 @@ const struct kvm_required_cap kvm_required_caps[] = {
 	REQUIRED(KVM_CAP_VCPU_EVENTS, "2.6.34"),
 	REQUIRED(KVM_CAP_SIGNAL_MSI, "3.5"),
 	REQUIRED(KVM_CAP_SPLIT_IRQCHIP, "4.4"),
-	REQUIRED(KVM_CAP_IMMEDIATE_EXIT, "4.13"),
+	REQUIRED(KVM_CAP_IMMEDIATE_EXIT, "4.11"),
 };
 
 const size_t kvm_required_cap_count = ARRAY_SIZE(kvm_required_caps);
@@ -60,10 +60,10 @@ const char *kvm_flavor_describe(enum kvm_flavor flavor)
 	return text[flavor];
 }
 
-static int explain_open_failure(int code, struct err *err)
+int kvm_explain_open_failure(int code, const struct stat *device,
+			     struct err *err)
 {
 	char group[64];
-	struct stat st;
 
 	if (code == ENOENT || code == ENODEV || code == ENXIO)
 		return err_set(err, code,
@@ -71,12 +71,10 @@ static int explain_open_failure(int code, struct err *err)
 			       "kvm_intel or kvm_amd) and enable "
 			       "virtualization in the firmware; see `hull "
 			       "doctor`");
-	if (code != EACCES && code != EPERM)
+	if ((code != EACCES && code != EPERM) || !device)
 		return err_sys(err, code, "cannot open /dev/kvm");
-	if (stat("/dev/kvm", &st) < 0)
-		return err_sys(err, code, "cannot open /dev/kvm");
-	host_group_name("", st.st_gid, group, sizeof(group));
-	if (st.st_mode & S_IWGRP)
+	host_group_name("", device->st_gid, group, sizeof(group));
+	if (device->st_mode & S_IWGRP)
 		return err_set(err, code,
 			       "no permission to open /dev/kvm: join the group "
 			       "\"%s\" (sudo usermod -aG %s $USER, then log in "
@@ -87,60 +85,80 @@ static int explain_open_failure(int code, struct err *err)
 		       "lets nobody of its group \"%s\" in: as root, chgrp kvm "
 		       "/dev/kvm && chmod 0660 /dev/kvm, then join the group "
 		       "\"kvm\"",
-		       (unsigned int)(st.st_mode & 07777), group);
+		       (unsigned int)(device->st_mode & 07777), group);
 }
 
-static int check_caps(int fd, struct err *err)
+static int check_caps(const struct kvm_probe *probe, struct err *err)
 {
 	for (size_t i = 0; i < kvm_required_cap_count; i++) {
-		if (ioctl(fd, KVM_CHECK_EXTENSION, kvm_required_caps[i].cap) >
-		    0)
+		const struct kvm_required_cap *cap = &kvm_required_caps[i];
+
+		if (probe->ask(probe->opaque, KVM_CHECK_EXTENSION,
+			       (unsigned long)cap->cap) > 0)
 			continue;
 		return err_set(err, ENOTSUP,
 			       "this host's KVM lacks %s, which Linux has "
 			       "since %s: run a newer host kernel",
-			       kvm_required_caps[i].name,
-			       kvm_required_caps[i].since);
+			       cap->name, cap->since);
 	}
 	return 0;
 }
 
+int kvm_check(const struct kvm_probe *probe, size_t *ret_vcpu_run_bytes,
+	      struct err *err)
+{
+	int version = probe->ask(probe->opaque, KVM_GET_API_VERSION, 0);
+	int bytes;
+	int rc;
+
+	if (version < 0)
+		return err_sys(err, -version, "/dev/kvm is not KVM");
+	if (version != KVM_API_VERSION)
+		return err_set(err, ENOTSUP,
+			       "/dev/kvm speaks API version %d, hull needs %d",
+			       version, KVM_API_VERSION);
+	rc = check_caps(probe, err);
+	if (rc)
+		return rc;
+	bytes = probe->ask(probe->opaque, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (bytes < (int)sizeof(struct kvm_run))
+		return err_set(err, ENOTSUP,
+			       "KVM_GET_VCPU_MMAP_SIZE gives %d bytes, too few",
+			       bytes);
+	*ret_vcpu_run_bytes = (size_t)bytes;
+	return 0;
+}
+
+static int ask_device(void *opaque, unsigned long request,
+		      unsigned long argument)
+{
+	const struct kvm *kvm = opaque;
+	int result = ioctl(kvm->fd, request, argument);
+
+	return result < 0 ? -errno : result;
+}
+
 int kvm_open(struct kvm *kvm, struct err *err)
 {
-	int version;
-	int bytes;
+	const struct kvm_probe probe = { .ask = ask_device, .opaque = kvm };
 	int rc;
 
 	*kvm = (struct kvm){ .fd = -1, .vm_fd = -1 };
 	kvm->fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	if (kvm->fd < 0)
-		return explain_open_failure(errno, err);
-	version = ioctl(kvm->fd, KVM_GET_API_VERSION, 0);
-	if (version != KVM_API_VERSION) {
-		rc = version < 0 ?
-			     err_sys(err, errno, "/dev/kvm is not KVM") :
-			     err_set(err, ENOTSUP,
-				     "/dev/kvm speaks API version %d, hull "
-				     "needs %d",
-				     version, KVM_API_VERSION);
-		goto fail;
+	if (kvm->fd < 0) {
+		struct stat st;
+		int code = errno;
+
+		return kvm_explain_open_failure(
+			code, stat("/dev/kvm", &st) < 0 ? NULL : &st, err);
 	}
-	rc = check_caps(kvm->fd, err);
-	if (rc)
-		goto fail;
-	bytes = ioctl(kvm->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
-	if (bytes < (int)sizeof(struct kvm_run)) {
-		rc = err_set(err, ENOTSUP,
-			     "KVM_GET_VCPU_MMAP_SIZE gives %d bytes, too few",
-			     bytes);
-		goto fail;
+	rc = kvm_check(&probe, &kvm->vcpu_run_bytes, err);
+	if (rc) {
+		kvm_release(kvm);
+		return rc;
 	}
-	kvm->vcpu_run_bytes = (size_t)bytes;
 	kvm->flavor = kvm_flavor_of_host();
 	return 0;
-fail:
-	kvm_release(kvm);
-	return rc;
 }
 
 int kvm_create_vm(struct kvm *kvm, struct err *err)

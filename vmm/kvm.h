@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "core/err.h"
 #include "core/gmem.h"
@@ -40,6 +41,27 @@ struct kvm {
 /* By the module that is loaded; needs no permission. */
 enum kvm_flavor kvm_flavor_of_host(void);
 const char *kvm_flavor_describe(enum kvm_flavor flavor);
+
+/* Where kvm_check gets its answers from: the device, or a test in its place. */
+struct kvm_probe {
+	/* The result of an ioctl of /dev/kvm, or -errno. */
+	int (*ask)(void *opaque, unsigned long request, unsigned long argument);
+	void *opaque;
+};
+
+/*
+ * The API version, the capabilities, and the size of a vCPU's shared memory:
+ * -ENOTSUP and the name of the first thing that is missing or too old.
+ */
+int kvm_check(const struct kvm_probe *probe, size_t *ret_vcpu_run_bytes,
+	      struct err *err);
+
+/*
+ * Why /dev/kvm could not be opened (positive errno @code), and what to do.
+ * @device is what stat(2) says of it, or NULL. Returns -@code.
+ */
+int kvm_explain_open_failure(int code, const struct stat *device,
+			     struct err *err);
 
 /*
  * Opens /dev/kvm and checks the API version and the capabilities. The error

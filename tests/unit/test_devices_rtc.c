@@ -32,7 +32,7 @@ enum {
 #define PM	 0x80
 
 /* 2024-02-29 23:58:57 UTC, a Thursday. */
-#define LEAP_DAY 1709251137
+#define LEAP_DAY INT64_C(1709251137)
 
 static struct rtc rtc;
 static int64_t host_s;
@@ -114,7 +114,7 @@ END_TEST
 START_TEST(test_twelve_hours)
 {
 	static const struct {
-		int hour;
+		int64_t hour;
 		uint8_t bcd;
 		uint8_t binary;
 	} cases[] = {
@@ -129,7 +129,7 @@ START_TEST(test_twelve_hours)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		host_s = LEAP_DAY / 86400 * 86400 + cases[i].hour * 3600LL;
+		host_s = LEAP_DAY / 86400 * 86400 + cases[i].hour * 3600;
 		out(REG_B, 0);
 		ck_assert_uint_eq(in(HOURS), cases[i].bcd);
 		out(REG_B, BINARY);
@@ -220,8 +220,8 @@ START_TEST(test_nonsense_is_harmless)
 			set_time(formats[i], 0x01010101010101 * value);
 			now();
 			out(REG_B, formats[i]);
-			for (uint8_t reg = 0; reg <= YEAR; reg++)
-				out(reg, (uint8_t)value);
+			for (unsigned int reg = 0; reg <= YEAR; reg++)
+				out((uint8_t)reg, (uint8_t)value);
 			out(CENTURY, (uint8_t)(0xff - value));
 			now();
 		}

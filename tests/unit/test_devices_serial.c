@@ -204,8 +204,8 @@ START_TEST(test_fifo_in_order)
 	ck_assert_uint_eq(in(LSR), LSR_IDLE);
 	ck_assert_uint_eq(in(DATA), 0);
 	/* Round the ring more than once. */
-	for (char c = 'a'; c <= 'z'; c++) {
-		const char text[] = { c, (char)(c - 'a' + 'A'), '\0' };
+	for (int i = 0; i < 26; i++) {
+		const char text[] = { (char)('a' + i), (char)('A' + i), '\0' };
 
 		receive(text);
 		ck_assert_uint_eq(in(LSR), LSR_IDLE | LSR_DATA);
@@ -483,7 +483,7 @@ START_TEST(test_modem_deltas)
 }
 END_TEST
 
-/* --- With a terminal ---------------------------------------------------- */
+/* --- With a terminal --- */
 
 static bool fifo_is_full(void *opaque)
 {

@@ -52,7 +52,7 @@ static void set_up(void)
 	calls = (struct calls){ 0 };
 }
 
-/* --- ACPI power ----------------------------------------------------------- */
+/* --- ACPI power --- */
 
 #define SLP_EN	      0x20
 #define SLEEP(type)   (SLP_EN | (type) << 2)
@@ -173,7 +173,7 @@ START_TEST(test_power_button)
 }
 END_TEST
 
-/* --- i8042 ---------------------------------------------------------------- */
+/* --- i8042 --- */
 
 START_TEST(test_i8042)
 {
@@ -193,7 +193,7 @@ START_TEST(test_i8042)
 }
 END_TEST
 
-/* --- pvpanic -------------------------------------------------------------- */
+/* --- pvpanic --- */
 
 START_TEST(test_pvpanic)
 {
@@ -213,7 +213,7 @@ START_TEST(test_pvpanic)
 }
 END_TEST
 
-/* --- debug-exit ----------------------------------------------------------- */
+/* --- debug-exit --- */
 
 START_TEST(test_debug_exit)
 {

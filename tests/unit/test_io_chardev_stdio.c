@@ -243,7 +243,7 @@ START_TEST(test_input_without_a_receiver)
 }
 END_TEST
 
-/* --- Output ----------------------------------------------------------------- */
+/* --- Output --- */
 
 /* Nothing but the flags that whoever started us gave is on the description
  * that others share with us. */
@@ -268,7 +268,6 @@ START_TEST(test_flags_of_others_stay)
 	autoclose int reader = pipe_for(STDOUT_FILENO);
 	autoclose int writer = pipe_for(STDIN_FILENO);
 	autoclose int pty = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	autoclose int peer = -1;
 	int pair[2];
 	char name[64];
 
@@ -276,9 +275,9 @@ START_TEST(test_flags_of_others_stay)
 	check_flags_stay(STDIN_FILENO);
 	ck_assert_int_eq(
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	peer = pair[0];
 	replace(STDOUT_FILENO, pair[1]);
 	check_flags_stay(STDOUT_FILENO);
+	close(pair[0]);
 	ck_assert_int_eq(grantpt(pty) | unlockpt(pty), 0);
 	ck_assert_int_eq(ptsname_r(pty, name, sizeof(name)), 0);
 	replace(STDOUT_FILENO, open(name, O_RDWR | O_NOCTTY | O_CLOEXEC));
@@ -364,7 +363,7 @@ START_TEST(test_lost_output_is_remembered)
 }
 END_TEST
 
-/* --- Writers that wait ------------------------------------------------------ */
+/* --- Writers that wait --- */
 
 #define WRITERS	       4
 #define WRITER_RECORDS 400
@@ -471,7 +470,7 @@ START_TEST(test_cancel)
 }
 END_TEST
 
-/* --- File and null ------------------------------------------------------------ */
+/* --- File and null --- */
 
 static void check_file(const char *content)
 {
