@@ -114,6 +114,8 @@ include guests/guests.mk
 include tools/bench/bench.mk
 include tools/check/check.mk
 include tests/test.mk
+include tests/unit/unit.mk
+include tests/fuzz/fuzz.mk
 check-man: $(BUILD)/hull.1
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

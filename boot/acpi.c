@@ -71,6 +71,12 @@ const struct platform_device *acpi_find(const struct platform *platform,
 	return NULL;
 }
 
+/* Fields of fixed width, blank at the end and not terminated. */
+static const char rsdp_signature[8] = "RSD PTR ";
+static const char oem_id[6] = "HULL  ";
+static const char oem_table_id[8] = "HULLVM  ";
+static const char creator_id[4] = "HULL";
+
 /* --- Tables in the buffer ----------------------------------------------- */
 
 struct builder {
@@ -124,10 +130,10 @@ static uint8_t *sdt_begin(struct builder *builder, enum acpi_table which,
 		return NULL;
 	memcpy(table, signature, 4);
 	table[8] = revision;
-	memcpy(table + 10, "HULL  ", 6);
-	memcpy(table + 16, "HULLVM  ", 8);
+	memcpy(table + 10, oem_id, sizeof(oem_id));
+	memcpy(table + 16, oem_table_id, sizeof(oem_table_id));
 	store_le32(table + 24, 1);
-	memcpy(table + 28, "HULL", 4);
+	memcpy(table + 28, creator_id, sizeof(creator_id));
 	store_le32(table + 32, 1);
 	return table;
 }
@@ -282,8 +288,8 @@ static void fill_xsdt(struct builder *builder, uint8_t *xsdt)
 
 static void fill_rsdp(struct builder *builder, uint8_t *rsdp)
 {
-	memcpy(rsdp, "RSD PTR ", 8);
-	memcpy(rsdp + 9, "HULL  ", 6);
+	memcpy(rsdp, rsdp_signature, sizeof(rsdp_signature));
+	memcpy(rsdp + 9, oem_id, sizeof(oem_id));
 	rsdp[15] = 2; /* revision; there is no RSDT */
 	store_le32(rsdp + 20, RSDP_SIZE);
 	store_le64(rsdp + 24, table_gpa(builder, ACPI_XSDT));
@@ -322,7 +328,7 @@ int acpi_build(const struct platform *platform, uint8_t *buffer, size_t size,
 	struct acpi_layout layout = { 0 };
 	struct builder builder = {
 		.platform = platform,
-		.out = { .buffer = buffer, .size = size },
+		.out = { .size = size },
 		.base = base,
 		.layout = &layout,
 	};
@@ -332,6 +338,7 @@ int acpi_build(const struct platform *platform, uint8_t *buffer, size_t size,
 	rc = check_platform(platform, err);
 	if (rc)
 		return rc;
+	builder.out.buffer = buffer;
 	rsdp = table_begin(&builder, ACPI_RSDP, RSDP_SIZE);
 	/* With room for all that it can list. */
 	xsdt = sdt_begin(&builder, ACPI_XSDT, "XSDT", 1, HEADER_SIZE + 3 * 8);
@@ -356,7 +363,7 @@ int acpi_write(const struct platform *platform, const struct gmem *gmem,
 {
 	const uint64_t size = PLATFORM_BIOS_END - PLATFORM_BIOS_START;
 	uint8_t *area = gmem_ptr(gmem, PLATFORM_BIOS_START, size);
-	struct acpi_layout layout;
+	struct acpi_layout layout = { 0 };
 	int rc;
 
 	if (!area)

@@ -11,6 +11,8 @@ GUEST_C        = $(filter-out $(GUEST_PARTS),\
                  $(patsubst guests/%.c,%,$(wildcard guests/*.c)))
 # These two stand alone: a few bytes that run in either mode.
 GUEST_S        = exit first
+# No PVH note: the PVH entry has no place for a device tree.
+GUEST_LONG     = fdt
 GUESTS         = $(GUEST_C:%=$(GUEST_BUILD)/%.elf) \
                  $(GUEST_S:%=$(GUEST_BUILD)/%.elf)
 
@@ -35,11 +37,24 @@ $(GUEST_BUILD)/obj/%.o: guests/%.S
 	@mkdir -p $(@D)
 	$(GUEST_CC) $(GUEST_CFLAGS) -c -o $@ $<
 
+$(GUEST_BUILD)/obj/start_long.o: guests/start.S
+	@mkdir -p $(@D)
+	$(GUEST_CC) $(GUEST_CFLAGS) -DLONG_MODE_ONLY -c -o $@ $<
+
 $(GUEST_BUILD)/smp.elf: $(GUEST_BUILD)/obj/smp_ap.o
 
-$(GUEST_C:%=$(GUEST_BUILD)/%.elf): $(GUEST_BUILD)/%.elf: \
-		$(GUEST_BUILD)/obj/%.o $(GUEST_LIB:%=$(GUEST_BUILD)/obj/%.o) \
+GUEST_OBJ      = $(GUEST_LIB:%=$(GUEST_BUILD)/obj/%.o)
+
+$(filter-out $(GUEST_LONG:%=$(GUEST_BUILD)/%.elf),\
+		$(GUEST_C:%=$(GUEST_BUILD)/%.elf)): \
+		$(GUEST_BUILD)/%.elf: $(GUEST_BUILD)/obj/%.o $(GUEST_OBJ) \
 		guests/guest.ld
+	$(GUEST_CC) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^)
+
+$(GUEST_LONG:%=$(GUEST_BUILD)/%.elf): \
+		$(GUEST_BUILD)/%.elf: $(GUEST_BUILD)/obj/%.o \
+		$(GUEST_BUILD)/obj/start_long.o \
+		$(filter-out %/start.o,$(GUEST_OBJ)) guests/guest.ld
 	$(GUEST_CC) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^)
 
 $(GUEST_S:%=$(GUEST_BUILD)/%.elf): $(GUEST_BUILD)/%.elf: \

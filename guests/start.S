@@ -154,6 +154,9 @@ stack_top:
 irq_count:
 	.skip	4
 
+/* A guest for the long-mode entry alone has no note (guests.mk). */
+#ifndef LONG_MODE_ONLY
 PVH_NOTE(pvh_start)
+#endif
 
 	.section .note.GNU-stack, "", @progbits

@@ -12,7 +12,6 @@
  * ACPI's system control interrupt has there. */
 #define SERIAL_PORT 0x3f8
 #define SERIAL_GSI  4
-#define RTC_GSI	    8
 #define POWER_PORT  0x600
 #define POWER_GSI   9
 
@@ -39,7 +38,8 @@ void machine_describe(const struct vm_config *config, const struct gmem *gmem,
 	};
 	describe(ret_platform, PLATFORM_SERIAL, SERIAL_PORT, SERIAL_PORTS,
 		 SERIAL_GSI);
-	describe(ret_platform, PLATFORM_RTC, RTC_PORT, RTC_PORTS, RTC_GSI);
+	/* No interrupt: one which never comes makes hwclock wait for it. */
+	describe(ret_platform, PLATFORM_RTC, RTC_PORT, RTC_PORTS, -1);
 	describe(ret_platform, PLATFORM_POWER, POWER_PORT, ACPI_POWER_PORTS,
 		 POWER_GSI);
 	describe(ret_platform, PLATFORM_PVPANIC, PVPANIC_PORT, PVPANIC_PORTS,

@@ -5,8 +5,8 @@ BENCH_BUILD = $(BUILD)/bench
 BENCH_TOOLS = $(BENCH_BUILD)/floor $(BENCH_BUILD)/spawn_time
 
 .PHONY: bench-start
-bench-start: all guests $(BENCH_TOOLS)
-	$(if $(findstring start,$(filter-out --only,$(BENCH))),,guests/linux/build.sh)
+bench-start: all guests $(BENCH_TOOLS) \
+		$(if $(filter start,$(BENCH)),,linux-guest)
 	tools/bench/bench-start $(BENCH)
 
 # Static, as hull is: what a dynamic loader takes is not what is compared.

@@ -47,21 +47,31 @@ function show(metric, value)
 		sprintf("%.2f", value / 1e6) : sprintf("%.0f", value)
 }
 
-function table(metric,    i, s, k)
+# Of medians, "-" without something to compare with.
+function ratio(metric, s, other)
+{
+	if (other == "")
+		return "-"
+	return sprintf("%.2f", median[metric, s] / median[metric, other])
+}
+
+function table(metric,    i, s, k, qemu, row)
 {
 	if (!(metric in order))
 		return
+	qemu = best(metric, "qemu")
+	row = "  %-13s %3s %9s %9s %9s %9s %9s %7s %7s\n"
 	printf "\n%s\n", titles[metric]
-	printf "  %-14s %4s %10s %10s %10s %10s %10s\n", \
-		(units[metric] == "ns" ? "ms" : "KiB"), "n", "median", \
-		"min", "p25", "p75", "max"
+	printf row, (units[metric] == "ns" ? "ms" : "KiB"), "n", "median", \
+		"min", "p25", "p75", "max", "/floor", "/qemu"
 	for (i = 1; i <= order[metric]; i++) {
 		s = subject[metric, i]
 		k = metric SUBSEP s
-		printf "  %-14s %4d %10s %10s %10s %10s %10s\n", s, count[k], \
-			show(metric, median[k]), show(metric, min[k]), \
-			show(metric, p25[k]), show(metric, p75[k]), \
-			show(metric, max[k])
+		printf row, s, count[k], show(metric, median[k]), \
+			show(metric, min[k]), show(metric, p25[k]), \
+			show(metric, p75[k]), show(metric, max[k]), \
+			ratio(metric, s, best(metric, "floor")), \
+			ratio(metric, s, qemu)
 	}
 }
 
@@ -78,14 +88,14 @@ function best(metric, prefix,    i, s, found)
 	return found
 }
 
-function target(metric, one, other, limit,    a, b, ratio)
+function target(metric, one, other, limit,    a, b)
 {
 	a = best(metric, one)
 	b = best(metric, other)
 	if (a == "" || b == "")
 		return
-	ratio = median[metric, a] / median[metric, b]
-	verdict(metric, a " / " b, ratio, limit, "%.2f")
+	verdict(metric, a " / " b, median[metric, a] / median[metric, b], \
+		limit, "%.2f")
 }
 
 function verdict(metric, what, value, limit, format,    reached)
