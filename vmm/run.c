@@ -19,6 +19,7 @@ struct run {
 	struct loop_source signals;
 	struct loop_timer timeout;
 	bool button_pressed;
+	bool has_terminal; /* the console is a terminal, ours or not */
 };
 
 static void end(struct run *run, int status, const char *why)
@@ -33,6 +34,32 @@ static void press_power_button(struct run *run)
 {
 	log_info("power button pressed");
 	machine_press_power_button(&run->machine);
+}
+
+/*
+ * Reads and changes the terminal while we are its foreground process, and
+ * leaves it alone in the background, where reading would stop us. Asked again
+ * whenever a shell may have moved us.
+ */
+static void follow_terminal(struct run *run)
+{
+	if (!run->has_terminal)
+		return;
+	if (terminal_is_ours()) {
+		terminal_make_raw();
+		chardev_resume_input(run->machine.console);
+	} else {
+		terminal_restore();
+		chardev_pause_input(run->machine.console);
+	}
+}
+
+/* What the default action of SIGTSTP does, with the terminal given back. */
+static void stop_process(struct run *run)
+{
+	terminal_restore();
+	raise(SIGSTOP);
+	follow_terminal(run);
 }
 
 static void on_signal(struct loop_source *source, short revents)
@@ -57,6 +84,12 @@ static void on_signal(struct loop_source *source, short revents)
 		break;
 	case SIGHUP:
 		end(run, EXIT_ENDED, "ended by SIGHUP");
+		break;
+	case SIGTSTP:
+		stop_process(run);
+		break;
+	case SIGCONT:
+		follow_terminal(run);
 		break;
 	default:
 		break;
@@ -116,6 +149,8 @@ static int watch_signals(struct run *run, struct err *err)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTSTP);
+	sigaddset(&set, SIGCONT);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
@@ -155,10 +190,11 @@ static void take_terminal(struct run *run)
 	if (machine->config->console == CONSOLE_PTY)
 		(void)fprintf(stderr, "hull: console on %s\n",
 			      chardev_name(machine->console));
-	if (machine->config->console != CONSOLE_STDIO || !terminal_is_ours())
+	if (machine->config->console != CONSOLE_STDIO || !isatty(STDIN_FILENO))
 		return;
+	run->has_terminal = true;
 	escape_init(&run->escape, machine->console, &sink, on_escape, run);
-	terminal_make_raw();
+	follow_terminal(run);
 }
 
 static void tell_end(const struct machine *machine)
