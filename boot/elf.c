@@ -531,6 +531,17 @@ int elf_read_notes(const struct elf_image *image, bool whole_file,
 	return rc;
 }
 
+bool elf_holds(const struct elf_image *image, gpa_t gpa)
+{
+	for (unsigned int i = 0; i < image->segment_count; i++) {
+		const struct elf_segment *s = &image->segments[i];
+
+		if (gpa - s->gpa < s->memory_bytes)
+			return true;
+	}
+	return false;
+}
+
 int elf_entry(const struct elf_image *image, gpa_t *ret_entry,
 	      bool *ret_linux_layout, struct err *err)
 {

@@ -77,6 +77,9 @@ int elf_load_compressed(const struct byte_range *payload,
 int elf_read_notes(const struct elf_image *image, bool whole_file,
 		   struct elf_notes *ret_notes, struct err *err);
 
+/* Whether a segment was loaded around @gpa. */
+bool elf_holds(const struct elf_image *image, gpa_t gpa);
+
 /*
  * The physical address of the entry: e_entry itself when a segment was loaded
  * around it, else e_entry translated from the virtual to the physical address

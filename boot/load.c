@@ -286,6 +286,11 @@ static int enter_pvh(struct load *load, struct err *err)
 			       "kernel %s has no PVH entry "
 			       "(XEN_ELFNOTE_PHYS32_ENTRY); leave --boot out",
 			       load->kernel.path);
+	if (!elf_holds(&load->elf, load->notes.pvh_entry))
+		return err_set(err, ENOEXEC,
+			       "kernel %s has its PVH entry 0x%" PRIx32
+			       " outside of what it loads",
+			       load->kernel.path, load->notes.pvh_entry);
 	e820_build(load->platform, &map);
 	entry->mode = BOOT_MODE_PROTECTED;
 	entry->rip = load->notes.pvh_entry;

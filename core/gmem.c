@@ -35,6 +35,11 @@ static int map_region(struct gmem *gmem, gpa_t start, uint64_t size_bytes,
 			       huge ? " (see HugePages_Free in /proc/meminfo "
 				      "and /proc/sys/vm/nr_hugepages)" :
 				      "");
+	/* Shared memory gets huge pages only where the administrator allows
+	 * it (transparent_hugepage/shmem_enabled); elsewhere this does
+	 * nothing. A guest's first touch of each page is an exit. */
+	if (!huge)
+		(void)madvise(host, size_bytes, MADV_HUGEPAGE);
 	*region = (struct gmem_region){
 		.start = start,
 		.size_bytes = size_bytes,

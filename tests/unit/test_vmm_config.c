@@ -19,8 +19,7 @@ static void set_up(void)
 {
 	memset(&err, 0, sizeof(err));
 	config_init(&config);
-	snprintf(folder, sizeof(folder), "%s/hull-config-XXXXXX",
-		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	snprintf(folder, sizeof(folder), P_tmpdir "/hull-config-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 }
 
@@ -48,10 +47,12 @@ static void write_file(const char *text, size_t len)
 	fclose(file);
 }
 
-#define ARGS(...) ((char *const[]){ __VA_ARGS__, NULL })
+#define ARGS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
-static int from_args(char *const argv[])
+static int from_args(const char *const words[])
 {
+	/* The type of main's argument; nothing writes to the words. */
+	char *const *argv = (char *const *)words;
 	int argc = 0;
 
 	while (argv[argc])
@@ -59,30 +60,34 @@ static int from_args(char *const argv[])
 	return config_from_args(&config, argc, argv, &err);
 }
 
-#define args_ok(...)                                    \
-	do {                                            \
-		int rc_ = from_args(ARGS(__VA_ARGS__)); \
-		ck_assert_msg(rc_ == 0, "%s", err.msg); \
-	} while (0)
+static void expect_taken(const char *const words[])
+{
+	ck_assert_msg(from_args(words) == 0, "%s", err.msg);
+}
+
+static int validate(const char *const words[])
+{
+	config_release(&config);
+	config_init(&config);
+	expect_taken(words);
+	return config_validate(&config, &err);
+}
+
+static void expect_valid(const char *const words[])
+{
+	ck_assert_msg(validate(words) == 0, "%s", err.msg);
+}
 
 /* Parsed without a complaint, but refused by the check. */
-#define invalid(sentence, ...)                                             \
-	do {                                                               \
-		config_release(&config);                                   \
-		config_init(&config);                                      \
-		args_ok(__VA_ARGS__);                                      \
-		ck_assert_int_eq(config_validate(&config, &err), -EINVAL); \
-		ck_assert_str_eq(err.msg, sentence);                       \
-	} while (0)
+static void expect_invalid(const char *sentence, const char *const words[])
+{
+	ck_assert_int_eq(validate(words), -EINVAL);
+	ck_assert_str_eq(err.msg, sentence);
+}
 
-#define valid(...)                                                       \
-	do {                                                             \
-		config_release(&config);                                 \
-		config_init(&config);                                    \
-		args_ok(__VA_ARGS__);                                    \
-		ck_assert_msg(config_validate(&config, &err) == 0, "%s", \
-			      err.msg);                                  \
-	} while (0)
+#define TAKEN(...)	       expect_taken(ARGS(__VA_ARGS__))
+#define VALID(...)	       expect_valid(ARGS(__VA_ARGS__))
+#define INVALID(sentence, ...) expect_invalid(sentence, ARGS(__VA_ARGS__))
 
 START_TEST(test_defaults)
 {
@@ -103,11 +108,11 @@ END_TEST
 
 START_TEST(test_everything)
 {
-	args_ok("--kernel", "k", "--initrd", "i", "--cmdline", "", "--boot",
-		"pvh", "--cpus", "4", "--cpu", "host,-avx", "--memory",
-		"2G,hugepages=1G", "--acpi", "off", "--fdt", "on", "--console",
-		"unix=/s,,1", "--debug-exit", "value", "--timeout", "250ms",
-		"--verbose");
+	TAKEN("--kernel", "k", "--initrd", "i", "--cmdline", "", "--boot",
+	      "pvh", "--cpus", "4", "--cpu", "host,-avx", "--memory",
+	      "2G,hugepages=1G", "--acpi", "off", "--fdt", "on", "--console",
+	      "unix=/s,,1", "--debug-exit", "value", "--timeout", "250ms",
+	      "--verbose");
 	ck_assert_str_eq(config.initrd, "i");
 	ck_assert_str_eq(config.cmdline, "");
 	ck_assert_int_eq(config.boot, BOOT_PROTOCOL_PVH);
@@ -127,45 +132,45 @@ END_TEST
 
 START_TEST(test_kernel_is_needed)
 {
-	invalid("no kernel to boot: give --kernel FILE", "--cpus", "1");
-	valid("--print-config");
+	INVALID("no kernel to boot: give --kernel FILE", "--cpus", "1");
+	VALID("--print-config");
 	ck_assert(!config_is_dump_only(&config));
-	valid("--dump-fdt", "x");
+	VALID("--dump-fdt", "x");
 	ck_assert(config_is_dump_only(&config));
-	valid("--dump-acpi", "x", "--kernel", "k");
+	VALID("--dump-acpi", "x", "--kernel", "k");
 	ck_assert(!config_is_dump_only(&config));
-	invalid("--dump-acpi has nothing to write with --acpi off",
+	INVALID("--dump-acpi has nothing to write with --acpi off",
 		"--dump-acpi", "x", "--acpi", "off");
 }
 END_TEST
 
 START_TEST(test_cpus)
 {
-	invalid("--cpus 0: a guest has 1 to 64 virtual CPUs", "--kernel", "k",
+	INVALID("--cpus 0: a guest has 1 to 64 virtual CPUs", "--kernel", "k",
 		"--cpus", "0");
-	invalid("--cpus 65: a guest has 1 to 64 virtual CPUs", "--kernel", "k",
+	INVALID("--cpus 65: a guest has 1 to 64 virtual CPUs", "--kernel", "k",
 		"--cpus", "65");
-	valid("--kernel", "k", "--cpus", "64");
-	invalid("--cpu \"foo\": the only model is \"host\", as in --cpu host,-avx",
+	VALID("--kernel", "k", "--cpus", "64");
+	INVALID("--cpu \"foo\": the only model is \"host\", as in --cpu host,-avx",
 		"--kernel", "k", "--cpu", "foo");
 }
 END_TEST
 
 START_TEST(test_memory)
 {
-	invalid("--memory 0: a guest needs memory, at least 32 MiB", "--kernel",
+	INVALID("--memory 0: a guest needs memory, at least 32 MiB", "--kernel",
 		"k", "--memory", "0");
-	invalid("--memory 31M is too little; the least is 32 MiB", "--kernel",
+	INVALID("--memory 31M is too little; the least is 32 MiB", "--kernel",
 		"k", "--memory", "31");
-	valid("--kernel", "k", "--memory", "32");
-	invalid("--memory 33554433B is not a multiple of its page size, 4K",
+	VALID("--kernel", "k", "--memory", "32");
+	INVALID("--memory 33554433B is not a multiple of its page size, 4K",
 		"--kernel", "k", "--memory", "33554433B");
-	invalid("--memory 33M is not a multiple of its page size, 2M",
+	INVALID("--memory 33M is not a multiple of its page size, 2M",
 		"--kernel", "k", "--memory", "33M,hugepages=2M");
-	invalid("--memory 1536M is not a multiple of its page size, 1G",
+	INVALID("--memory 1536M is not a multiple of its page size, 1G",
 		"--kernel", "k", "--memory", "1536M,hugepages=1G");
-	valid("--kernel", "k", "--memory", "64T");
-	invalid("--memory 65T is too much; the most is 64 TiB", "--kernel", "k",
+	VALID("--kernel", "k", "--memory", "64T");
+	INVALID("--memory 65T is too much; the most is 64 TiB", "--kernel", "k",
 		"--memory", "65T");
 	config.memory_bytes = 64 * MIB;
 	config.hugepage_bytes = 12345;
@@ -181,10 +186,10 @@ START_TEST(test_console)
 	memset(path, 'x', sizeof(path));
 	path[108] = '\0';
 	snprintf(option, sizeof(option), "unix=%s", path);
-	invalid("--console unix=: the path is longer than the 107 bytes that a socket's name may have",
+	INVALID("--console unix=: the path is longer than the 107 bytes that a socket's name may have",
 		"--kernel", "k", "--console", option);
 	option[strlen(option) - 1] = '\0';
-	valid("--kernel", "k", "--console", option);
+	VALID("--kernel", "k", "--console", option);
 	config.console = CONSOLE_FILE;
 	free(config.console_path);
 	config.console_path = NULL;
@@ -196,11 +201,11 @@ END_TEST
 /* --help wins over mistakes in values. */
 START_TEST(test_help)
 {
-	args_ok("--memory", "12Q", "--help");
+	TAKEN("--memory", "12Q", "--help");
 	ck_assert(config.help);
 	config_release(&config);
 	config_init(&config);
-	args_ok("-h");
+	TAKEN("-h");
 	ck_assert(config.help);
 }
 END_TEST
@@ -212,8 +217,7 @@ START_TEST(test_arguments_win_over_file)
 		" \"memory\": {\"size\": \"1G\", \"hugepages\": \"2M\"}}";
 
 	write_file(text, sizeof(text) - 1);
-	args_ok("--memory", "64M", "--config", (char *)file_path(), "--initrd",
-		"i");
+	TAKEN("--memory", "64M", "--config", file_path(), "--initrd", "i");
 	ck_assert_str_eq(config.kernel, "file");
 	ck_assert_uint_eq(config.cpus, 3);
 	ck_assert_uint_eq(config.memory_bytes, 64 * MIB);
@@ -235,18 +239,17 @@ START_TEST(test_file_errors)
 	ck_assert_str_eq(err.msg, "--config: the value is empty");
 	memset(big, ' ', CONFIG_JSON_MAX_BYTES + 1);
 	write_file(big, CONFIG_JSON_MAX_BYTES + 1);
-	ck_assert_int_eq(from_args(ARGS("--config", (char *)file_path())),
-			 -EINVAL);
+	ck_assert_int_eq(from_args(ARGS("--config", file_path())), -EINVAL);
 	snprintf(expected, sizeof(expected),
 		 "%s is larger than the 1 MiB that a configuration may have",
 		 file_path());
 	ck_assert_str_eq(err.msg, expected);
-	memcpy(big, "{}", 2);
+	big[0] = '{';
+	big[1] = '}';
 	write_file(big, CONFIG_JSON_MAX_BYTES);
-	args_ok("--config", (char *)file_path());
+	TAKEN("--config", file_path());
 	write_file("{\"cpus\": 2, \"cpus\": 3}", 22);
-	ck_assert_int_eq(from_args(ARGS("--config", (char *)file_path())),
-			 -EINVAL);
+	ck_assert_int_eq(from_args(ARGS("--config", file_path())), -EINVAL);
 	snprintf(expected, sizeof(expected),
 		 "%s:1:13: the key \"cpus\" is given twice", file_path());
 	ck_assert_str_eq(err.msg, expected);
@@ -269,15 +272,15 @@ START_TEST(test_dump_is_accepted_back)
 	autofree char *first = NULL;
 	autofree char *second = NULL;
 
-	args_ok("--kernel", "k \"q\" \\ \xc3\xa9", "--cmdline", "a=\"b c\"",
-		"--memory", "33554433B", "--console", "file=x,,y", "--timeout",
-		"1500ms", "--cpu", "host,+avx,-sse3", "--dump-fdt", "d",
-		"--print-config", "--verbose");
+	TAKEN("--kernel", "k \"q\" \\ \xc3\xa9", "--cmdline", "a=\"b c\"",
+	      "--memory", "33554433B", "--console", "file=x,,y", "--timeout",
+	      "1500ms", "--cpu", "host,+avx,-sse3", "--dump-fdt", "d",
+	      "--print-config", "--verbose");
 	first = dump();
 	config_release(&config);
 	config_init(&config);
 	write_file(first, strlen(first));
-	args_ok("--config", (char *)file_path());
+	TAKEN("--config", file_path());
 	second = dump();
 	ck_assert_str_eq(first, second);
 	ck_assert_str_eq(config.console_path, "x,y");

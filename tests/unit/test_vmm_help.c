@@ -20,7 +20,7 @@ static const struct command list[] = {
 	{ .name = "eat",
 	  .synopsis = "FRUIT",
 	  .help = "eat a fruit",
-	  .man = "Eats it.",
+	  .man = ".profile is not eaten. 'Nor is \\ this.",
 	  .words = fruits },
 };
 
@@ -101,6 +101,7 @@ START_TEST(test_man)
 	check_has(
 		"\n.It Fl -console Ar \"stdio|file=FILE|pty|unix=PATH|none\"\n");
 	check_has("\nRuns it.\nTells how.\n");
+	check_has("\n\\&.profile is not eaten.\n\\&'Nor is \\e this.\n");
 	check_widths(80);
 	/* A line that begins with a dot and no macro would vanish. */
 	for (const char *at = text; (at = strstr(at, "\n.")) != NULL; at++)
@@ -112,7 +113,7 @@ END_TEST
 static void check_completion(const char *line, const char *expected)
 {
 	static const char code[] =
-		"eval \"$SCRIPT\"; COMP_LINE=$1 COMP_POINT=${#1}\n"
+		"eval \"$2\"; COMP_LINE=$1 COMP_POINT=${#1}\n"
 		"_hull; printf '%s ' \"${COMPREPLY[@]}\"";
 	char answer[600] = "";
 	int fds[2];
@@ -127,8 +128,8 @@ static void check_completion(const char *line, const char *expected)
 		dup2(fds[1], STDOUT_FILENO);
 		close(fds[0]);
 		close(fds[1]);
-		setenv("SCRIPT", text, 1);
-		execlp("bash", "bash", "--norc", "-uc", code, "-", line, NULL);
+		execlp("bash", "bash", "--norc", "-uc", code, "-", line, text,
+		       NULL);
 		_exit(127);
 	}
 	close(fds[1]);

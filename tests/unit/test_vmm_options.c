@@ -171,10 +171,12 @@ static void tear_down(void)
 	options_release(&table, &target);
 }
 
-#define ARGS(...) ((char *const[]){ __VA_ARGS__, NULL })
+#define ARGS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
-static int apply(char *const argv[])
+static int apply(const char *const words[])
 {
+	/* The type of main's argument; nothing writes to the words. */
+	char *const *argv = (char *const *)words;
 	struct option_args args;
 	int argc = 0;
 	int rc;
@@ -189,19 +191,21 @@ static int apply(char *const argv[])
 	return rc;
 }
 
-#define apply_ok(...)                                   \
-	do {                                            \
-		int rc_ = apply(ARGS(__VA_ARGS__));     \
-		ck_assert_msg(rc_ == 0, "%s", err.msg); \
-	} while (0)
+static void expect_taken(const char *const words[])
+{
+	ck_assert_msg(apply(words) == 0, "%s", err.msg);
+}
 
-#define refused(sentence, ...)                                       \
-	do {                                                         \
-		tear_down();                                         \
-		set_up();                                            \
-		ck_assert_int_eq(apply(ARGS(__VA_ARGS__)), -EINVAL); \
-		ck_assert_str_eq(err.msg, sentence);                 \
-	} while (0)
+static void expect_refused(const char *sentence, const char *const words[])
+{
+	tear_down();
+	set_up();
+	ck_assert_int_eq(apply(words), -EINVAL);
+	ck_assert_str_eq(err.msg, sentence);
+}
+
+#define TAKEN(...)	       expect_taken(ARGS(__VA_ARGS__))
+#define REFUSED(sentence, ...) expect_refused(sentence, ARGS(__VA_ARGS__))
 
 START_TEST(test_defaults)
 {
@@ -217,8 +221,8 @@ END_TEST
 
 START_TEST(test_scalars)
 {
-	apply_ok("--name", "x", "--count=0x10", "--size", "3", "--wait", "2m",
-		 "--flag", "--toggle", "off", "--level=high");
+	TAKEN("--name", "x", "--count=0x10", "--size", "3", "--wait", "2m",
+	      "--flag", "--toggle", "off", "--level=high");
 	ck_assert_str_eq(target.name, "x");
 	ck_assert_uint_eq(target.count, 16);
 	ck_assert_uint_eq(target.size, 3 * MIB);
@@ -231,54 +235,54 @@ END_TEST
 
 START_TEST(test_scalars_refused)
 {
-	refused("--count: \"-1\" is not a number", "--count", "-1");
-	refused("--count: \"4294967296\" is too large", "--count",
+	REFUSED("--count: \"-1\" is not a number", "--count", "-1");
+	REFUSED("--count: \"4294967296\" is too large", "--count",
 		"4294967296");
-	refused("--count: \"99999999999999999999\" is too large", "--count",
+	REFUSED("--count: \"99999999999999999999\" is too large", "--count",
 		"99999999999999999999");
-	refused("--size: \"1X\" is not a size, such as 512M or 4G", "--size",
+	REFUSED("--size: \"1X\" is not a size, such as 512M or 4G", "--size",
 		"1X");
-	refused("--wait: \"1d\" is not a duration, such as 500ms or 60s",
+	REFUSED("--wait: \"1d\" is not a duration, such as 500ms or 60s",
 		"--wait", "1d");
-	refused("--toggle: \"maybe\" is neither on nor off", "--toggle",
+	REFUSED("--toggle: \"maybe\" is neither on nor off", "--toggle",
 		"maybe");
-	refused("--level: \"mid\" is not one of low|high", "--level", "mid");
-	refused("--name: the value is empty", "--name", "");
-	refused("--name: the value is empty", "--name=");
+	REFUSED("--level: \"mid\" is not one of low|high", "--level", "mid");
+	REFUSED("--name: the value is empty", "--name", "");
+	REFUSED("--name: the value is empty", "--name=");
 }
 END_TEST
 
 START_TEST(test_command_line_shape)
 {
-	refused("unknown option --nme; did you mean --name?", "--nme", "x");
-	refused("unknown option --siez; did you mean --size?", "--siez=1");
-	refused("unknown option --entirely-else", "--entirely-else");
-	refused("unknown option -n; options begin with --", "-n");
-	refused("unexpected argument \"stray\"", "stray");
-	refused("unexpected argument \"--\"", "--");
-	refused("unexpected argument \"-\"", "-");
-	refused("--count needs a value: N", "--count");
-	refused("--count needs a value: N", "--count", "--size", "1");
-	refused("--count needs a value: N", "--count", "--size=1");
-	refused("--flag takes no value", "--flag=on");
-	refused("--count is given twice", "--count", "1", "--count", "1");
-	refused("--flag is given twice", "--flag", "--flag");
+	REFUSED("unknown option --nme; did you mean --name?", "--nme", "x");
+	REFUSED("unknown option --siez; did you mean --size?", "--siez=1");
+	REFUSED("unknown option --entirely-else", "--entirely-else");
+	REFUSED("unknown option -n; options begin with --", "-n");
+	REFUSED("unexpected argument \"stray\"", "stray");
+	REFUSED("unexpected argument \"--\"", "--");
+	REFUSED("unexpected argument \"-\"", "-");
+	REFUSED("--count needs a value: N", "--count");
+	REFUSED("--count needs a value: N", "--count", "--size", "1");
+	REFUSED("--count needs a value: N", "--count", "--size=1");
+	REFUSED("--flag takes no value", "--flag=on");
+	REFUSED("--count is given twice", "--count", "1", "--count", "1");
+	REFUSED("--flag is given twice", "--flag", "--flag");
 }
 END_TEST
 
 START_TEST(test_sentences_are_one_line)
 {
-	refused("unexpected argument \"a?b?[2J\"", "a\nb\033[2J");
-	refused("unknown option --x??", "--x\r\n");
+	REFUSED("unexpected argument \"a?b?[2J\"", "a\nb\033[2J");
+	REFUSED("unknown option --x??", "--x\r\n");
 }
 END_TEST
 
 /* What looks like an option is a value when there is no such option. */
 START_TEST(test_value_with_dashes)
 {
-	apply_ok("--name", "--odd-name");
+	TAKEN("--name", "--odd-name");
 	ck_assert_str_eq(target.name, "--odd-name");
-	apply_ok("--name=--size");
+	TAKEN("--name=--size");
 	ck_assert_str_eq(target.name, "--size");
 }
 END_TEST
@@ -292,8 +296,8 @@ END_TEST
 
 START_TEST(test_list_of_groups)
 {
-	apply_ok("--disk", "a.img,ro,serial=S1,bps=1M", "--disk=b.img",
-		 "--disk", "c,,d,ro=off,queues=4");
+	TAKEN("--disk", "a.img,ro,serial=S1,bps=1M", "--disk=b.img", "--disk",
+	      "c,,d,ro=off,queues=4");
 	ck_assert_uint_eq(target.disk_count, 3);
 	ck_assert_str_eq(target.disks[0].path, "a.img");
 	ck_assert(target.disks[0].read_only);
@@ -312,65 +316,65 @@ END_TEST
 
 START_TEST(test_positional_with_an_equals_sign)
 {
-	refused("--disk: unknown key \"c,d\"; there are path, ro, serial, bps, queues",
+	REFUSED("--disk: unknown key \"c,d\"; there are path, ro, serial, bps, queues",
 		"--disk", "c,,d=e");
-	apply_ok("--disk", "path=c,,d=e");
+	TAKEN("--disk", "path=c,,d=e");
 	ck_assert_str_eq(target.disks[0].path, "c,d=e");
 }
 END_TEST
 
 START_TEST(test_groups_refused)
 {
-	refused("--disk: \"path\" is missing", "--disk", "ro=on");
-	refused("--disk: \"path\" is given twice", "--disk", "a,path=b");
-	refused("--disk: \"ro\" is given twice", "--disk", "a,ro,ro");
-	refused("--disk: unknown key \"quues\"; did you mean \"queues\"?",
+	REFUSED("--disk: \"path\" is missing", "--disk", "ro=on");
+	REFUSED("--disk: \"path\" is given twice", "--disk", "a,path=b");
+	REFUSED("--disk: \"ro\" is given twice", "--disk", "a,ro,ro");
+	REFUSED("--disk: unknown key \"quues\"; did you mean \"queues\"?",
 		"--disk", "a,quues=1");
-	refused("--disk: \"serial\" needs a value", "--disk", "a,serial");
-	refused("--disk: serial: the value is empty", "--disk", "a,serial=");
-	refused("--disk: queues: \"x\" is not a number", "--disk",
+	REFUSED("--disk: \"serial\" needs a value", "--disk", "a,serial");
+	REFUSED("--disk: serial: the value is empty", "--disk", "a,serial=");
+	REFUSED("--disk: queues: \"x\" is not a number", "--disk",
 		"a,queues=x");
-	refused("--disk: an item between commas is empty (a comma in a name is written ,,)",
+	REFUSED("--disk: an item between commas is empty (a comma in a name is written ,,)",
 		"--disk", "a,");
-	refused("--disk: an item between commas is empty (a comma in a name is written ,,)",
+	REFUSED("--disk: an item between commas is empty (a comma in a name is written ,,)",
 		"--disk", ",ro");
-	refused("--disk: the value is empty", "--disk", "");
-	refused("--disk: there are more than 3", "--disk", "a", "--disk", "b",
+	REFUSED("--disk: the value is empty", "--disk", "");
+	REFUSED("--disk: there are more than 3", "--disk", "a", "--disk", "b",
 		"--disk", "c", "--disk", "d");
 }
 END_TEST
 
 START_TEST(test_choice)
 {
-	apply_ok("--net", "tap=t0,mac=aa");
+	TAKEN("--net", "tap=t0,mac=aa");
 	ck_assert_int_eq(target.net, NET_TAP);
 	ck_assert_str_eq(target.tap, "t0");
 	ck_assert_str_eq(target.mac, "aa");
 	/* The next one replaces the whole group. */
-	apply_ok("--net", "fd=7");
+	TAKEN("--net", "fd=7");
 	ck_assert_int_eq(target.net, NET_FD);
 	ck_assert_uint_eq(target.net_fd, 7);
 	ck_assert_ptr_null(target.tap);
 	ck_assert_ptr_null(target.mac);
-	refused("--net: \"tap\" and \"none\" exclude each other", "--net",
+	REFUSED("--net: \"tap\" and \"none\" exclude each other", "--net",
 		"tap=t0,none");
-	refused("--net: no kind is given; it takes tap=STRING|fd=N|none[,mac=STRING]",
+	REFUSED("--net: no kind is given; it takes tap=STRING|fd=N|none[,mac=STRING]",
 		"--net", "mac=aa");
-	refused("--net: \"none\" takes no value", "--net", "none=1");
+	REFUSED("--net: \"none\" takes no value", "--net", "none=1");
 }
 END_TEST
 
 START_TEST(test_lists_are_replaced)
 {
-	apply_ok("--disk", "a", "--tag", "x", "--tag", "y");
+	TAKEN("--disk", "a", "--tag", "x", "--tag", "y");
 	ck_assert_uint_eq(target.tag_count, 2);
 	ck_assert_str_eq(target.tags[1], "y");
-	apply_ok("--tag", "z");
+	TAKEN("--tag", "z");
 	ck_assert_uint_eq(target.tag_count, 1);
 	ck_assert_str_eq(target.tags[0], "z");
 	ck_assert_ptr_null(target.tags[1]);
 	ck_assert_uint_eq(target.disk_count, 1);
-	refused("--tag: there are more than 2", "--tag", "1", "--tag", "2",
+	REFUSED("--tag: there are more than 2", "--tag", "1", "--tag", "2",
 		"--tag", "3");
 }
 END_TEST
@@ -432,8 +436,8 @@ START_TEST(test_format)
 	check_size(1023, "1023B");
 	check_size(1536 * KIB, "1536K");
 	check_size(GIB, "1G");
-	check_size(3072 * GIB, "3T");
-	check_size(5242880 * GIB, "5120T");
+	check_size((uint64_t)3 * 1024 * GIB, "3T");
+	check_size((uint64_t)5 * 1024 * 1024 * GIB, "5120T");
 	check_size(UINT64_MAX, "18446744073709551615B");
 	option_format_duration(1500, buf, sizeof(buf));
 	ck_assert_str_eq(buf, "1500ms");
@@ -450,13 +454,13 @@ static int load(const char *text)
 				 &err);
 }
 
-#define json_refused(sentence, text)                   \
-	do {                                           \
-		tear_down();                           \
-		set_up();                              \
-		ck_assert_int_eq(load(text), -EINVAL); \
-		ck_assert_str_eq(err.msg, sentence);   \
-	} while (0)
+static void json_refused(const char *sentence, const char *text)
+{
+	tear_down();
+	set_up();
+	ck_assert_int_eq(load(text), -EINVAL);
+	ck_assert_str_eq(err.msg, sentence);
+}
 
 static const char everything[] = "{\n"
 				 "  \"name\": \"x\",\n"
@@ -502,10 +506,10 @@ START_TEST(test_json_same_as_arguments)
 {
 	autofree char *text = NULL;
 
-	apply_ok("--name=x", "--count=3", "--size=5", "--wait=90", "--flag",
-		 "--toggle=off", "--level=high", "--disk", "a,,b,ro", "--disk",
-		 "c,serial=S,bps=1024,queues=2", "--net", "tap=t0", "--tag",
-		 "one", "--tag", "two");
+	TAKEN("--name=x", "--count=3", "--size=5", "--wait=90", "--flag",
+	      "--toggle=off", "--level=high", "--disk", "a,,b,ro", "--disk",
+	      "c,serial=S,bps=1024,queues=2", "--net", "tap=t0", "--tag", "one",
+	      "--tag", "two");
 	ck_assert_int_eq(options_to_json(&table, &target, &text, &err), 0);
 	ck_assert_str_eq(text, everything);
 }
@@ -634,7 +638,7 @@ START_TEST(test_json_bytes)
 					   sizeof(with_zero) - 1, &err),
 			 -EINVAL);
 	ck_assert_int_eq(load("{\"name\": \"a\\u0000b\"}"), -EINVAL);
-	apply_ok("--name", "\xff");
+	TAKEN("--name", "\xff");
 	ck_assert_int_eq(options_to_json(&table, &target, &text, &err),
 			 -EINVAL);
 	ck_assert_str_eq(
