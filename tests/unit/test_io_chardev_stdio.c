@@ -360,6 +360,12 @@ START_TEST(test_lost_output_is_remembered)
 	new_stdio(100);
 	chardev_put(chardev, "lost");
 	ck_assert_int_eq(chardev_error(chardev), ENOSPC);
+	chardev_free(chardev);
+	/* A file that was opened for reading only stays so. */
+	replace(STDOUT_FILENO, open("/dev/null", O_RDONLY | O_CLOEXEC));
+	new_stdio(100);
+	chardev_put(chardev, "lost");
+	ck_assert_int_eq(chardev_error(chardev), EBADF);
 }
 END_TEST
 
