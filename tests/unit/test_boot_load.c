@@ -164,7 +164,7 @@ static void check_protected_mode(void)
 	ck_assert_uint_eq(descriptor(0x18), 0x00cf93000000ffffULL);
 }
 
-/* --- bzImage ---------------------------------------------------------------- */
+/* --- bzImage ------------------------------------------------------------ */
 
 static const enum compression formats[] = {
 	COMPRESSION_NONE, COMPRESSION_GZIP,  COMPRESSION_XZ,  COMPRESSION_ZSTD,
@@ -344,7 +344,7 @@ START_TEST(test_bzimage_truncated)
 }
 END_TEST
 
-/* --- ELF --------------------------------------------------------------------- */
+/* --- ELF ---------------------------------------------------------------- */
 
 START_TEST(test_elf_kinds)
 {
@@ -584,7 +584,7 @@ START_TEST(test_protocol_does_not_fit)
 }
 END_TEST
 
-/* --- Files, command line, initrd ------------------------------------------------ */
+/* --- Files, command line, initrd ---------------------------------------- */
 
 START_TEST(test_files)
 {
