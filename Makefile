@@ -4,10 +4,14 @@
 # layers' order, so that a call against the direction does not link.
 
 BUILD    ?= build
-CC       ?= gcc
-AR       ?= ar
+ifeq ($(origin CC),default)
+CC        = gcc
+endif
 OPT      ?= -O2 -g
-PKG_CONFIG ?= pkg-config
+JOBS     ?= $(shell nproc)
+# V=1 shows every command.
+Q         = $(if $(V),,@)
+say       = $(if $(V),@:,@printf '  %-5s %s\n' $(1) $(2))
 
 WARN      = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wold-style-definition -Wpointer-arith -Wformat=2 -Wvla \
@@ -17,7 +21,7 @@ ifeq ($(DEVELOPER),1)
 WARN     += -Werror
 endif
 
-CPPFLAGS += -D_GNU_SOURCE -I. -I$(BUILD)/include
+CPPFLAGS += -D_GNU_SOURCE -I.
 CFLAGS   += -std=gnu11 $(OPT) $(WARN) $(HARDEN) -ffunction-sections \
             -fdata-sections -MMD -MP
 # One static binary: no dynamic loader at start (start-up time), and libraries
@@ -25,7 +29,7 @@ CFLAGS   += -std=gnu11 $(OPT) $(WARN) $(HARDEN) -ffunction-sections \
 LDFLAGS  += -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now
 
 LAYERS    = vmm sandbox boot devices virtio io core
-LIBS      = -ljansson -lfdt -lz -llzma -lzstd -llz4 -lbz2 -llzo2 -luring -lpthread
+LIBS      = -ljansson -lfdt -lz -llzma -lzstd -llz4 -lbz2 -llzo2 -lpthread
 
 srcs      = $(wildcard $(1)/*.c)
 objs      = $(patsubst %.c,$(BUILD)/obj/%.o,$(call srcs,$(1)))
@@ -36,11 +40,13 @@ all: $(BUILD)/hull $(BUILD)/hull.1 $(BUILD)/hull.bash
 
 $(BUILD)/hull: $(archives)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(archives) $(LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(archives) $(LIBS)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 # Which hull this is; rewritten only when the repository says something else.
 GIT       = LC_ALL=C git -C $(CURDIR)
@@ -60,16 +66,19 @@ $(BUILD)/obj/vmm/version.o: CPPFLAGS += \
 	$(if $(DATE),-DHULL_DATE='"$(DATE)"')
 
 $(BUILD)/hull.1: $(BUILD)/hull
-	$< man >$@.new && mv $@.new $@
+	$(call say,GEN,$@)
+	$(Q)$< man >$@.new && mv $@.new $@
 
 $(BUILD)/hull.bash: $(BUILD)/hull
-	$< completion bash >$@.new && mv $@.new $@
+	$(call say,GEN,$@)
+	$(Q)$< completion bash >$@.new && mv $@.new $@
 
 define archive_rule
 $(BUILD)/lib/$(1).a: $(call objs,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$(AR) rcs $$@ $$^
+	$$(call say,AR,$$@)
+	$(Q)$(AR) rcs $$@ $$^
 endef
 $(foreach l,$(LAYERS),$(eval $(call archive_rule,$(l))))
 
@@ -102,8 +111,21 @@ deps:
 # Boots the default guest to a shell prompt on this terminal.
 .PHONY: run
 run: deps
-	@$(MAKE) --no-print-directory all linux-guest
+	@$(MAKE) --no-print-directory -j$(JOBS) all linux-guest
 	@tools/run-guest.sh $(RUN_ARGS)
+
+.PHONY: help
+help:
+	@echo 'make              build/hull, its man page and bash completion'
+	@echo 'make run          install what is needed, build, boot Linux to a prompt'
+	@echo 'make test         install what is needed, build, run every test'
+	@echo 'make check        format, lint, layers, unit tests (under two minutes)'
+	@echo 'make unit         unit tests alone; UNIT=core: those of one layer'
+	@echo 'make fuzz         fuzz for as long as FUZZ_SECONDS says'
+	@echo 'make analyze      the slower tools: sanitizers, valgrind, -fanalyzer'
+	@echo 'make bench-start  start, boot and memory against QEMU'
+	@echo 'make install      PREFIX=/usr/local, DESTDIR='
+	@echo 'V=1 shows commands; DEVELOPER=1 makes warnings errors'
 
 .PHONY: clean
 clean:

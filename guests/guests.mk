@@ -31,15 +31,18 @@ guests: $(GUESTS)
 
 $(GUEST_BUILD)/obj/%.o: guests/%.c
 	@mkdir -p $(@D)
-	$(GUEST_CC) $(GUEST_CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) -c -o $@ $<
 
 $(GUEST_BUILD)/obj/%.o: guests/%.S
 	@mkdir -p $(@D)
-	$(GUEST_CC) $(GUEST_CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) -c -o $@ $<
 
 $(GUEST_BUILD)/obj/start_long.o: guests/start.S
 	@mkdir -p $(@D)
-	$(GUEST_CC) $(GUEST_CFLAGS) -DLONG_MODE_ONLY -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(GUEST_CC) $(GUEST_CFLAGS) -DLONG_MODE_ONLY -c -o $@ $<
 
 $(GUEST_BUILD)/smp.elf: $(GUEST_BUILD)/obj/smp_ap.o
 
@@ -49,16 +52,19 @@ $(filter-out $(GUEST_LONG:%=$(GUEST_BUILD)/%.elf),\
 		$(GUEST_C:%=$(GUEST_BUILD)/%.elf)): \
 		$(GUEST_BUILD)/%.elf: $(GUEST_BUILD)/obj/%.o $(GUEST_OBJ) \
 		guests/guest.ld
-	$(GUEST_CC) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^)
+	$(call say,LD,$@)
+	$(Q)$(GUEST_CC) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^)
 
 $(GUEST_LONG:%=$(GUEST_BUILD)/%.elf): \
 		$(GUEST_BUILD)/%.elf: $(GUEST_BUILD)/obj/%.o \
 		$(GUEST_BUILD)/obj/start_long.o \
 		$(filter-out %/start.o,$(GUEST_OBJ)) guests/guest.ld
-	$(GUEST_CC) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^)
+	$(call say,LD,$@)
+	$(Q)$(GUEST_CC) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^)
 
 $(GUEST_S:%=$(GUEST_BUILD)/%.elf): $(GUEST_BUILD)/%.elf: \
 		$(GUEST_BUILD)/obj/%.o guests/guest.ld
-	$(GUEST_CC) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^)
+	$(call say,LD,$@)
+	$(Q)$(GUEST_CC) $(GUEST_LDFLAGS) -o $@ $(filter %.o,$^)
 
 -include $(wildcard $(GUEST_BUILD)/obj/*.d)

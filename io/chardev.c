@@ -374,6 +374,12 @@ void chardev_resume_input(struct chardev *chardev)
 	loop_wake(chardev->loop);
 }
 
+void chardev_pause_input(struct chardev *chardev)
+{
+	chardev->input.events = 0;
+	atomic_store(&chardev->input_paused, true);
+}
+
 void chardev_expect_room(struct chardev *chardev)
 {
 	atomic_store(&chardev->input_paused, true);

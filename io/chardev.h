@@ -77,6 +77,9 @@ void chardev_cancel(struct chardev *chardev);
 void chardev_set_receiver(struct chardev *chardev,
 			  const struct chardev_receiver *receiver);
 
+/* Reads nothing until chardev_resume_input. Loop's thread. */
+void chardev_pause_input(struct chardev *chardev);
+
 /* The receiver has room again. Any thread; cheap when input is not paused. */
 void chardev_resume_input(struct chardev *chardev);
 

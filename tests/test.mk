@@ -5,7 +5,8 @@ TEST_TOOLS = $(patsubst tests/tools/%.c,$(BUILD)/tests/tools/%,\
 
 $(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/lib/core.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/lib/core.a
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/lib/core.a
 
 -include $(TEST_TOOLS:=.d)
 
@@ -15,5 +16,5 @@ test-tools: $(TEST_TOOLS)
 # Programs of the distribution first, then what the tests run, then the tests.
 test:
 	tools/install-deps.sh
-	+$(MAKE) --no-print-directory all guests linux-guest test-tools
+	+$(MAKE) --no-print-directory -j$(JOBS) all guests linux-guest test-tools
 	+tests/run

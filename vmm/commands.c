@@ -24,7 +24,7 @@ static const struct option report_option_list[] = {
 		.name = "json",
 		.type = OPTION_FLAG,
 		OPTION_FIELD(struct report_config, json),
-		.help = "print JSON",
+		.help = "print JSON instead of lines",
 	},
 	{
 		.name = "help",

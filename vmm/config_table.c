@@ -234,7 +234,7 @@ static const struct option run_options[] = {
 		.section = RUN,
 		.type = OPTION_DURATION,
 		OPTION_FIELD(struct vm_config, timeout_ms),
-		.help = "end the guest after this long",
+		.help = "end the guest after this long, such as 60s",
 		.man = "Suffixes are ms, s, m and h; a plain number counts "
 		       "seconds and 0 sets no limit.",
 	},

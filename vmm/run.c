@@ -18,7 +18,9 @@ struct run {
 	struct escape escape;
 	struct loop_source signals;
 	struct loop_timer timeout;
+	struct loop_timer foreground; /* runs while in the background */
 	bool button_pressed;
+	bool has_terminal; /* the console is a terminal, ours or not */
 };
 
 static void end(struct run *run, int status, const char *why)
@@ -33,6 +35,41 @@ static void press_power_button(struct run *run)
 {
 	log_info("power button pressed");
 	machine_press_power_button(&run->machine);
+}
+
+/* A shell that brings a running job to the foreground sends it no signal. */
+#define FOREGROUND_POLL_MS 300
+
+/*
+ * Reads and changes the terminal while we are its foreground process, and
+ * leaves it alone in the background, where reading would stop us. Asked again
+ * whenever a shell may have moved us.
+ */
+static void follow_terminal(struct run *run)
+{
+	if (!run->has_terminal)
+		return;
+	if (terminal_is_ours()) {
+		terminal_make_raw();
+		chardev_resume_input(run->machine.console);
+	} else {
+		terminal_restore();
+		chardev_pause_input(run->machine.console);
+		run->foreground.due_ms = loop_now_ms() + FOREGROUND_POLL_MS;
+	}
+}
+
+static void on_foreground_poll(struct loop_timer *timer)
+{
+	follow_terminal(timer->opaque);
+}
+
+/* What the default action of SIGTSTP does, with the terminal given back. */
+static void stop_process(struct run *run)
+{
+	terminal_restore();
+	raise(SIGSTOP);
+	follow_terminal(run);
 }
 
 static void on_signal(struct loop_source *source, short revents)
@@ -57,6 +94,12 @@ static void on_signal(struct loop_source *source, short revents)
 		break;
 	case SIGHUP:
 		end(run, EXIT_ENDED, "ended by SIGHUP");
+		break;
+	case SIGTSTP:
+		stop_process(run);
+		break;
+	case SIGCONT:
+		follow_terminal(run);
 		break;
 	default:
 		break;
@@ -116,6 +159,8 @@ static int watch_signals(struct run *run, struct err *err)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTSTP);
+	sigaddset(&set, SIGCONT);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
@@ -141,7 +186,7 @@ static int watch_time(struct run *run, uint64_t timeout_ms, struct err *err)
 	return loop_add_timer(&run->machine.loop, &run->timeout, err);
 }
 
-static void take_terminal(struct run *run)
+static int take_terminal(struct run *run, struct err *err)
 {
 	struct machine *machine = &run->machine;
 	const struct chardev_receiver sink = {
@@ -149,16 +194,27 @@ static void take_terminal(struct run *run)
 		.receive = serial_receive,
 		.opaque = &machine->serial,
 	};
+	int rc;
 
 	machine->loop.woken = on_woken;
 	machine->loop.woken_opaque = run;
 	if (machine->config->console == CONSOLE_PTY)
 		(void)fprintf(stderr, "hull: console on %s\n",
 			      chardev_name(machine->console));
-	if (machine->config->console != CONSOLE_STDIO || !terminal_is_ours())
-		return;
+	if (machine->config->console != CONSOLE_STDIO || !isatty(STDIN_FILENO))
+		return 0;
+	run->has_terminal = true;
+	run->foreground = (struct loop_timer){
+		.due_ms = -1,
+		.expired = on_foreground_poll,
+		.opaque = run,
+	};
+	rc = loop_add_timer(&machine->loop, &run->foreground, err);
+	if (rc)
+		return rc;
 	escape_init(&run->escape, machine->console, &sink, on_escape, run);
-	terminal_make_raw();
+	follow_terminal(run);
+	return 0;
 }
 
 static void tell_end(const struct machine *machine)
@@ -185,8 +241,9 @@ static int run_machine(struct run *run, struct err *err)
 	rc = watch_time(run, machine->config->timeout_ms, err);
 	if (rc)
 		return rc;
-	take_terminal(run);
-	rc = machine_start(machine, err);
+	rc = take_terminal(run, err);
+	if (!rc)
+		rc = machine_start(machine, err);
 	if (!rc)
 		loop_run(&machine->loop);
 	machine_stop(machine);

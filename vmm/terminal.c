@@ -52,7 +52,8 @@ void terminal_make_raw(void)
 {
 	struct termios raw;
 
-	if (!terminal_is_ours() || tcgetattr(STDIN_FILENO, &saved) < 0)
+	if (atomic_load(&is_raw) || !terminal_is_ours() ||
+	    tcgetattr(STDIN_FILENO, &saved) < 0)
 		return;
 	install_handlers();
 	raw = saved;

@@ -15,7 +15,7 @@
 bool terminal_is_ours(void);
 
 /* Makes it raw, and installs handlers that restore it before a fatal signal
- * ends the process. Does nothing when it is not ours. */
+ * ends the process. Does nothing when it is not ours, or raw already. */
 void terminal_make_raw(void);
 
 /* Idempotent. */

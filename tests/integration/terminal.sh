@@ -241,6 +241,23 @@ test_input_from_a_file_reaches_the_guest()
 }
 
 # Job control: started in the background it must not touch the terminal.
+# A key typed for the shell must not reach a guest in the background, nor stop
+# the monitor; brought to the foreground it has the terminal.
+test_background_and_foreground()
+{
+	# shellcheck disable=SC2016 # for the inner shell
+	run "$TOOLS/pty_run" --timeout 40 --report "$T/report" \
+		'send:"$HULL" run --kernel "$ECHO" --timeout 30 &\n' \
+		'expect:echo: ready' 'send:echo from-the-$((40+2))\n' \
+		expect:from-the-42 'send:jobs\n' expect:Running \
+		'send:fg\n' 'expect:run --kernel' raw 'send:gu' expect:gu \
+		'send:\x01x' 'expect:ended from the terminal' \
+		'send:exit\n' -- env PS1='> ' HULL="$HULL" \
+		ECHO="$GUESTS/echo.elf" bash --norc --noprofile -i
+	assert_lacks "$out" Stopped
+	assert_has "$(<"$T/report")" 'termios restored'
+}
+
 test_in_the_background_of_a_shell()
 {
 	# shellcheck disable=SC2016 # for the inner shell

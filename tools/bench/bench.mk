@@ -12,4 +12,5 @@ bench-start: all guests $(BENCH_TOOLS) \
 # Static, as hull is: what a dynamic loader takes is not what is compared.
 $(BENCH_BUILD)/%: tools/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -std=gnu11 -O2 $(WARN) -static -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 -O2 $(WARN) -static -o $@ $<
