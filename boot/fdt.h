@@ -17,9 +17,6 @@
 #include "core/err.h"
 #include "core/gmem.h"
 
-/* Holds every platform with a command line of a few KiB. */
-#define FDT_SIZE_MAX 0x10000
-
 /* What the loader, and not the platform, decides. */
 struct fdt_chosen {
 	const char *bootargs; /* or NULL */

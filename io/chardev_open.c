@@ -29,12 +29,15 @@ int chardev_new_null(struct loop *loop, struct chardev **ret_chardev,
  */
 static void open_stdout(struct chardev *chardev)
 {
+	int flags = fcntl(STDOUT_FILENO, F_GETFL);
 	struct stat st;
 	int fd;
 
 	chardev->out_fd = STDOUT_FILENO;
 	chardev->write_mode = WRITE_POLLED;
-	if (fstat(STDOUT_FILENO, &st) < 0)
+	/* One that is not for writing must not become so. */
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY ||
+	    fstat(STDOUT_FILENO, &st) < 0)
 		return;
 	if (S_ISREG(st.st_mode)) {
 		chardev->write_mode = WRITE_PLAIN;

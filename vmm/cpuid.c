@@ -172,18 +172,38 @@ static int check_word(const struct model_word *word, bool first,
 	return 0;
 }
 
+static bool is_named_before(const char *model, const struct model_word *word)
+{
+	while (model) {
+		struct model_word other;
+
+		model = next_word(model, &other);
+		if (other.text == word->text)
+			break;
+		if (other.length == word->length &&
+		    !memcmp(other.text, word->text, word->length))
+			return true;
+	}
+	return false;
+}
+
 int cpuid_check_model(const char *model, struct err *err)
 {
+	const char *rest = model;
 	struct model_word word;
 	bool first = true;
 
-	while (model) {
+	while (rest) {
 		int rc;
 
-		model = next_word(model, &word);
+		rest = next_word(rest, &word);
 		rc = check_word(&word, first, err);
 		if (rc)
 			return rc;
+		if (is_named_before(model, &word))
+			return err_set(err, EINVAL,
+				       "--cpu: feature \"%.*s\" is named twice",
+				       (int)word.length, word.text);
 		first = false;
 	}
 	return 0;
@@ -212,6 +232,36 @@ static int apply_word(struct cpuid_table *table, const struct model_word *word,
 		return err_set(err, EINVAL,
 			       "--cpu +%s: this host's KVM does not offer it",
 			       feature->name);
+	return 0;
+}
+
+/* What was asked for by name is there, or what it needs is named. */
+static int check_added(struct cpuid_table *table, const char *model,
+		       struct err *err)
+{
+	struct model_word word;
+
+	model = next_word(model, &word);
+	while (model) {
+		const struct cpu_feature *feature;
+
+		model = next_word(model, &word);
+		feature = cpu_feature_find(word.text, word.length);
+		if (word.sign != '+' || feature_is_set(table, feature))
+			continue;
+		for (size_t i = 0; i < cpu_feature_dependency_count; i++) {
+			const struct cpu_feature_dependency *dep =
+				&cpu_feature_dependencies[i];
+
+			if (strcmp(dep->name, feature->name) != 0 ||
+			    feature_is_set(table, by_name(dep->needs)))
+				continue;
+			return err_set(err, EINVAL,
+				       "--cpu +%s: it needs %s, which the "
+				       "guest does not get",
+				       dep->name, dep->needs);
+		}
+	}
 	return 0;
 }
 
@@ -245,7 +295,7 @@ static int apply_model(struct cpuid_table *table,
 			feature_clear(table, by_name(unemulated[i]));
 	}
 	clear_dependents(table);
-	return 0;
+	return check_added(table, request->model, err);
 }
 
 static unsigned int bits_for(unsigned int count)
@@ -272,6 +322,16 @@ static void set_extended_topology(struct cpuid_table *table, uint32_t leaf,
 	core->eax = bits_for(cpu_count);
 	core->ebx = cpu_count;
 	core->ecx = (2U << 8) | 1;
+	/* Older kernels hand out the levels of the host, dies and modules. */
+	for (uint32_t i = 0; i < table->count; i++) {
+		struct kvm_cpuid_entry2 *entry = &table->entries[i];
+
+		if (entry->function != leaf || entry->index < 2)
+			continue;
+		entry->eax = 0;
+		entry->ebx = 0;
+		entry->ecx = entry->index;
+	}
 }
 
 /* Leaves 4 (Intel) and 0x8000001d (AMD) have the same shape: one entry per
@@ -371,23 +431,27 @@ static void add_lapic_features(const struct kvm *kvm, struct cpuid_table *table)
 		leaf1->ecx |= 1U << 24;
 }
 
-int cpuid_build(const struct kvm *kvm, const struct cpuid_request *request,
-		unsigned int cpu_count, struct cpuid_table *ret_table,
-		struct err *err)
+int cpuid_shape(struct cpuid_table *table, const struct cpuid_request *request,
+		unsigned int cpu_count, struct err *err)
 {
 	int rc;
 
 	rc = cpuid_check_model(request->model, err);
 	if (rc)
 		return rc;
+	/* First, so that the user's word on "ht" counts. */
+	set_topology(table, cpu_count);
+	return apply_model(table, request, err);
+}
+
+int cpuid_build(const struct kvm *kvm, const struct cpuid_request *request,
+		unsigned int cpu_count, struct cpuid_table *ret_table,
+		struct err *err)
+{
 	ret_table->count = CPUID_MAX_ENTRIES;
 	ret_table->padding = 0;
 	if (ioctl(kvm->fd, KVM_GET_SUPPORTED_CPUID, ret_table) < 0)
 		return err_sys(err, errno, "KVM_GET_SUPPORTED_CPUID");
 	add_lapic_features(kvm, ret_table);
-	rc = apply_model(ret_table, request, err);
-	if (rc)
-		return rc;
-	set_topology(ret_table, cpu_count);
-	return 0;
+	return cpuid_shape(ret_table, request, cpu_count, err);
 }

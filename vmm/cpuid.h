@@ -40,6 +40,13 @@ int cpuid_build(const struct kvm *kvm, const struct cpuid_request *request,
 		unsigned int cpu_count, struct cpuid_table *ret_table,
 		struct err *err);
 
+/*
+ * The part of cpuid_build that needs no KVM: turns @table, what a KVM supports,
+ * into what the guest sees.
+ */
+int cpuid_shape(struct cpuid_table *table, const struct cpuid_request *request,
+		unsigned int cpu_count, struct err *err);
+
 /* Puts the APIC id of vCPU @index into the table, in place. */
 void cpuid_set_apic_id(struct cpuid_table *table, unsigned int index);
 

@@ -175,15 +175,6 @@ test_what_nobody_claims()
 	assert_passed
 }
 
-test_cpu_features()
-{
-	local avx=7:0:ebx:5
-	tiny cpuid --cpu host,-avx2 --cmdline "$avx=0"
-	assert_passed
-	tiny cpuid --cmdline '1:0:edx:0=1 1:0:ecx:31=1'
-	assert_passed
-}
-
 test_config_file_runs_a_guest()
 {
 	printf '{ "kernel": "%s", "debug-exit": "value" }\n' \

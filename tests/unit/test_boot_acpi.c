@@ -468,6 +468,34 @@ static int iasl(const char *option, const char *path)
 	return tool_run(argv, said, sizeof(said));
 }
 
+static unsigned int count(const char *text, const char *part)
+{
+	unsigned int found = 0;
+
+	for (; (text = strstr(text, part)); text += strlen(part))
+		found++;
+	return found;
+}
+
+/*
+ * What iasl lets pass: a name that nobody defines becomes External, and
+ * resources that it cannot decode become a plain Buffer.
+ */
+static void check_names(const char *path)
+{
+	static char text[1 << 20];
+	FILE *file = fopen(path, "re");
+	size_t len;
+
+	ck_assert_ptr_nonnull(file);
+	len = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[len] = '\0';
+	ck_assert_uint_eq(count(text, "External"), 0);
+	ck_assert_uint_eq(count(text, "Name (_CRS, ResourceTemplate ()"),
+			  count(text, "_CRS,"));
+}
+
 /* Disassembles @name and compiles the result: not a word about it. */
 static bool check_table(const char *folder, const char *name)
 {
@@ -487,6 +515,8 @@ static bool check_table(const char *folder, const char *name)
 	ck_assert_msg(rc == 0 &&
 			      strstr(said, "0 Errors, 0 Warnings, 0 Remarks"),
 		      "%s: %s", name, said);
+	if (strcmp(name, "dsdt") == 0)
+		check_names(path);
 	return true;
 }
 

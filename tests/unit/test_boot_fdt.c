@@ -9,10 +9,13 @@
 #include "boot/load.h"
 #include "tests/unit/boot_sample.h"
 
+/* Holds every platform with a command line of a few KiB. */
+#define TREE_SIZE 0x10000
+
 static struct sample sample;
 static struct fdt_chosen chosen;
 static struct err err;
-static uint8_t tree[FDT_SIZE_MAX];
+static uint8_t tree[TREE_SIZE];
 
 static void set_up(void)
 {
@@ -120,6 +123,7 @@ END_TEST
 START_TEST(test_memory)
 {
 	build();
+	check_string("/memory@0", "device_type", "memory");
 	CHECK_CELLS("/memory@0", "reg", 0, 0, 0, 0x10000000);
 	ck_assert_int_lt(fdt_path_offset(tree, "/memory@100000000"), 0);
 	sample_init(&sample, 1, 5 * GIB);

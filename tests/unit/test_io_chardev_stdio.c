@@ -306,6 +306,7 @@ END_TEST
 
 START_TEST(test_output_to_a_socket)
 {
+	static const uint8_t data[4096];
 	autoclose int peer = -1;
 	int pair[2];
 
@@ -316,6 +317,10 @@ START_TEST(test_output_to_a_socket)
 	new_stdio(100);
 	chardev_put(chardev, "through a socket");
 	fd_expect(&loop, peer, "through a socket");
+	/* Full at last, and it does not wait. */
+	while (chardev_write(chardev, data, sizeof(data)))
+		;
+	ck_assert_int_eq(chardev_error(chardev), 0);
 	close(move_fd(&peer));
 	chardev_put(chardev, "x");
 	ck_assert_int_eq(chardev_error(chardev), EPIPE);
@@ -360,6 +365,12 @@ START_TEST(test_lost_output_is_remembered)
 	new_stdio(100);
 	chardev_put(chardev, "lost");
 	ck_assert_int_eq(chardev_error(chardev), ENOSPC);
+	chardev_free(chardev);
+	/* A file that was opened for reading only stays so. */
+	replace(STDOUT_FILENO, open("/dev/null", O_RDONLY | O_CLOEXEC));
+	new_stdio(100);
+	chardev_put(chardev, "lost");
+	ck_assert_int_eq(chardev_error(chardev), EBADF);
 }
 END_TEST
 

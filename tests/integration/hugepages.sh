@@ -1,0 +1,40 @@
+# Guest memory from the host's pool of huge pages.
+# shellcheck shell=bash disable=SC2154 # $out and its like: see run in harness.sh
+# where: linux-kvm
+# seconds: 8
+
+pool=/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+
+# Nobody's pool is changed but the lab's.
+own_pool()
+{
+	[ -n "${LAB_NAME:-}" ] ||
+		skip "would change this host's pool of huge pages; the lab has its own"
+	echo "$1" >"$pool"
+}
+
+test_two_mebibytes()
+{
+	own_pool 40
+	tiny memory --memory 64M,hugepages=2M
+	assert_passed
+	"$HULL" run --kernel "$GUESTS/spin.elf" --memory 64M,hugepages=2M \
+		--timeout 20 </dev/null >"$T/out" 2>&1 &
+	sleep 3
+	grep -A 30 hull-guest-ram "/proc/$!/smaps" |
+		grep -q 'KernelPageSize: *2048 kB' ||
+		fail "guest memory is not in huge pages"
+	kill -INT $!
+	wait $! || true
+	own_pool 0
+}
+
+test_too_few()
+{
+	own_pool 3
+	tiny hello --memory 64M,hugepages=2M
+	assert_status 16
+	assert_match "$err" 'guest memory'
+	assert_match "$err" 'nr_hugepages'
+	own_pool 0
+}
