@@ -156,7 +156,9 @@ test_triple_fault()
 	assert_status 8
 	assert_match "$err" 'vCPU 0.*triple fault'
 	assert_match "$err" 'rip [0-9a-f]{16}'
-	assert_match "$err" 'instruction bytes.*( [0-9a-f]{2}){4}'
+	if [[ $err != *'AMD-V loses'* ]]; then
+		assert_match "$err" 'instruction bytes.*( [0-9a-f]{2}){4}'
+	fi
 	assert_match "$err" 'likely: .{20}'
 }
 
@@ -175,6 +177,8 @@ test_what_nobody_claims()
 	assert_passed
 }
 
+# Where KVM is a software one its masks may not reach the guest.
+# where: linux-kvm
 test_cpu_features()
 {
 	local avx=7:0:ebx:5
