@@ -180,6 +180,10 @@ void report_fatal_exit(struct vcpu *vcpu)
 	describe_state(vcpu, &text);
 	switch (run->exit_reason) {
 	case KVM_EXIT_SHUTDOWN:
+		/* arch/x86/kvm/svm/svm.c, shutdown_interception. */
+		if (vcpu->env->kvm->flavor == KVM_FLAVOR_SVM)
+			add(&text, "  AMD-V loses a vCPU's state here: these "
+				   "registers are those after a reset\n");
 		add_meaning(&text, "an exception could not be delivered, nor "
 				   "the double fault after it: no valid "
 				   "interrupt table or stack at this point");
