@@ -282,7 +282,7 @@ test_script_on_the_command_line_and_device_tree()
 test_default_command_line_and_nothing_left_of_a_kill()
 {
 	local pid before after
-	: >"$T/out" >"$T/err"
+	touch "$T/out" "$T/err"
 	before=$(leavings)
 	"$HULL" run --kernel "$LINUX/bzImage" --cpus 2 \
 		--initrd "$LINUX/initrd.cpio.gz" --timeout 200 </dev/null \
