@@ -306,10 +306,12 @@ test_default_command_line_and_nothing_left_of_a_kill()
 leavings()
 {
 	if [ "$PLACE" = lab ]; then
-		find /tmp /dev/shm /run /var/tmp -xdev 2>/dev/null | sort
+		set -- /tmp /dev/shm /run /var/tmp
 	else
-		find /dev/shm "$T" -xdev 2>/dev/null | sort
+		set -- /dev/shm "$T"
 	fi
+	# A file of the lab's own that goes while find looks is no failure.
+	{ find "$@" -xdev 2>/dev/null || true; } | sort
 }
 
 all_ticks()
