@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "boot/layout.h"
 #include "core/bytes.h"
 #include "core/util.h"
 
@@ -361,7 +362,7 @@ int acpi_build(const struct platform *platform, uint8_t *buffer, size_t size,
 int acpi_write(const struct platform *platform, const struct gmem *gmem,
 	       gpa_t *ret_rsdp, struct err *err)
 {
-	const uint64_t size = PLATFORM_BIOS_END - PLATFORM_BIOS_START;
+	const uint64_t size = LAYOUT_RESET_VECTOR - PLATFORM_BIOS_START;
 	uint8_t *area = gmem_ptr(gmem, PLATFORM_BIOS_START, size);
 	struct acpi_layout layout = { 0 };
 	int rc;

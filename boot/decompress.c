@@ -414,11 +414,12 @@ static int lzop_header(struct stream *stream, uint32_t *ret_flags,
 		       struct err *err)
 {
 	/* magic 9, version 2, library 2, needed 2, method 1, level 1 */
-	uint8_t fixed[17];
-	uint8_t rest[4 + 4 + 4 + 1]; /* mode, time low, time high, name */
+	uint8_t fixed[17] = { 0 };
+	uint8_t rest[4 + 4 + 4 + 1] = {
+		0
+	}; /* mode, time low, time high, name */
 	uint8_t name[255 + 4]; /* and the header's checksum */
-	uint32_t filter;
-	uint32_t flags;
+	uint32_t flags = 0;
 	int rc = take(stream, fixed, sizeof(fixed), err);
 
 	if (rc)
@@ -427,16 +428,14 @@ static int lzop_header(struct stream *stream, uint32_t *ret_flags,
 	if ((fixed[9] << 8 | fixed[10]) < 0x0940)
 		return corrupt(stream, "too old a version", err);
 	rc = take_be32(stream, &flags, err);
-	if (!rc && (flags & LZOP_FILTER))
-		rc = take_be32(stream, &filter, err);
+	if (!rc && (flags & (LZOP_EXTRA | LZOP_FILTER)))
+		return corrupt(stream, "unknown header flags", err);
 	if (!rc)
 		rc = take(stream, rest, sizeof(rest), err);
 	if (!rc)
 		rc = take(stream, name, rest[12] + 4U, err);
 	if (rc)
 		return rc;
-	if (flags & (LZOP_EXTRA | LZOP_FILTER))
-		return corrupt(stream, "unknown header flags", err);
 	*ret_flags = flags;
 	return 0;
 }

@@ -234,7 +234,7 @@ int elf_open_file(const struct boot_file *file, const struct gmem *gmem,
 	Elf64_Phdr phdrs[ELF_MAX_SEGMENTS];
 	uint8_t head[sizeof(Elf64_Ehdr)];
 	size_t len = (size_t)min_u64(sizeof(head), file->size_bytes);
-	Elf64_Ehdr ehdr;
+	Elf64_Ehdr ehdr = { 0 };
 	int rc = boot_file_read(file, 0, head, len, err);
 
 	if (!rc)
@@ -288,7 +288,7 @@ static void copy_sparse(uint8_t *to, const uint8_t *from, size_t len)
 		size_t piece = rest < len ? rest : len;
 
 		/* All zero: the first byte is, and each equals the next. */
-		if (from[0] || memcmp(from, from + 1, piece - 1))
+		if (from[0] || memcmp(from, from + 1, piece - 1) != 0)
 			memcpy(to, from, piece);
 		to += piece;
 		from += piece;
@@ -320,7 +320,7 @@ static int parse_head(struct elf_stream *stream, struct err *err)
 {
 	struct elf_image *image = stream->image;
 	Elf64_Phdr phdrs[ELF_MAX_SEGMENTS];
-	Elf64_Ehdr ehdr;
+	Elf64_Ehdr ehdr = { 0 };
 	size_t bytes;
 	int rc;
 

@@ -17,6 +17,9 @@
 #define LAYOUT_FDT_SIZE	    0x50000
 #define LAYOUT_STACK_TOP    0x9f000 /* rsp at entry; 64 KiB below are free */
 
+/* F000:FFF0, see reset_vector.c; the ACPI tables below it end there. */
+#define LAYOUT_RESET_VECTOR 0xffff0
+
 /* Kernels go here and above. */
 #define LAYOUT_KERNEL_MIN 0x100000
 

@@ -15,6 +15,7 @@
 #include "boot/linux_params.h"
 #include "boot/paging.h"
 #include "boot/pvh.h"
+#include "boot/reset_vector.h"
 #include "core/util.h"
 
 #define PAGE_BYTES 4096
@@ -340,12 +341,13 @@ static int enter_linux_style(struct load *load, struct err *err)
 static int write_tables(struct load *load, struct err *err)
 {
 	const struct boot_request *request = load->request;
-	int rc = 0;
+	int rc;
 
 	if (gmem_write(load->gmem, LAYOUT_CMDLINE, load->cmdline,
 		       strlen(load->cmdline) + 1))
 		return err_set(err, ENOMEM, "no room for the command line");
-	if (request->acpi)
+	rc = reset_vector_write(load->platform, err);
+	if (!rc && request->acpi)
 		rc = acpi_write(load->platform, load->gmem, &load->params.rsdp,
 				err);
 	if (!rc && request->fdt)

@@ -12,8 +12,8 @@
 #define PTE_DIRTY    (1ULL << 6)
 #define PTE_LARGE    (1ULL << 7)
 
-#define PAGE_BYTES    4096
-#define TABLE_ENTRIES 512
+#define PAGE_BYTES    4096ULL
+#define TABLE_ENTRIES 512ULL
 
 #define PML4 LAYOUT_PAGE_TABLES
 #define PDPT (LAYOUT_PAGE_TABLES + 1 * PAGE_BYTES)
@@ -64,7 +64,7 @@ static int write_page_tables(const struct gmem *gmem, struct boot_entry *entry,
 		return no_room(err);
 	store_le64(to, PDPT | table);
 	to += PAGE_BYTES;
-	for (unsigned int i = 0; i < 4; i++)
+	for (uint64_t i = 0; i < 4; i++)
 		store_le64(to + i * 8, (PD + i * PAGE_BYTES) | table);
 	to += PAGE_BYTES;
 	/* 2 MiB pages: every CPU with long mode has them. */

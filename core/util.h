@@ -60,9 +60,10 @@ static inline void cleanup_close(const int *fd)
 		close(*fd);
 }
 
-/* A local that owns heap memory, or an fd, and gives it up at scope end. */
-#define autofree  __attribute__((cleanup(cleanup_free)))
-#define autoclose __attribute__((cleanup(cleanup_close)))
+/* A local that owns heap memory, or an fd, and gives it up at scope end; it may
+ * have no other use. */
+#define autofree  __attribute__((cleanup(cleanup_free), unused))
+#define autoclose __attribute__((cleanup(cleanup_close), unused))
 
 /* Hands the fd in @fd to the caller and leaves -1 behind. */
 static inline int move_fd(int *fd)

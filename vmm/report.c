@@ -9,8 +9,9 @@
 
 #include "vmm/exit_status.h"
 
-#define CR0_PE	 0x1
-#define EFER_LMA 0x400
+#define CR0_PE	  0x1
+#define EFER_LMA  0x400
+#define RFLAGS_IF 0x200
 
 struct text {
 	char *to;
@@ -179,6 +180,10 @@ void report_fatal_exit(struct vcpu *vcpu)
 	describe_state(vcpu, &text);
 	switch (run->exit_reason) {
 	case KVM_EXIT_SHUTDOWN:
+		/* arch/x86/kvm/svm/svm.c, shutdown_interception. */
+		if (vcpu->env->kvm->flavor == KVM_FLAVOR_SVM)
+			add(&text, "  AMD-V loses a vCPU's state here: these "
+				   "registers are those after a reset\n");
 		add_meaning(&text, "an exception could not be delivered, nor "
 				   "the double fault after it: no valid "
 				   "interrupt table or stack at this point");
@@ -223,4 +228,41 @@ void report_run_failure(struct vcpu *vcpu, int code)
 				   "limit, or no free huge page");
 	verdict_done(verdict, EXIT_KVM, "vCPU %u: KVM_RUN failed: %s",
 		     vcpu->index, err_describe(code));
+}
+
+static const char *activity_name(uint32_t mp_state)
+{
+	switch (mp_state) {
+	case KVM_MP_STATE_RUNNABLE:
+		return "running";
+	case KVM_MP_STATE_HALTED:
+		return "halted";
+	case KVM_MP_STATE_UNINITIALIZED:
+	case KVM_MP_STATE_INIT_RECEIVED:
+		return "not started";
+	default:
+		return "waiting to be started";
+	}
+}
+
+void report_where(const struct vcpu *vcpu, char *to, size_t size)
+{
+	struct text text = { to, size, 0 };
+	struct kvm_mp_state activity;
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+
+	if (ioctl(vcpu->fd, KVM_GET_REGS, &regs) < 0 ||
+	    ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0 ||
+	    ioctl(vcpu->fd, KVM_GET_MP_STATE, &activity) < 0) {
+		add(&text, "  vCPU %u: its state cannot be read\n",
+		    vcpu->index);
+		return;
+	}
+	add(&text,
+	    "  vCPU %u: %s at rip %llx, cs base %llx, rsp %llx, %s, "
+	    "interrupts %s\n",
+	    vcpu->index, activity_name(activity.mp_state), regs.rip,
+	    sregs.cs.base, regs.rsp, mode_name(&sregs),
+	    regs.rflags & RFLAGS_IF ? "on" : "off");
 }

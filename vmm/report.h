@@ -13,4 +13,10 @@ void report_fatal_exit(struct vcpu *vcpu);
 /* vCPU thread: the KVM_RUN ioctl itself failed with @code (positive). */
 void report_run_failure(struct vcpu *vcpu, int code);
 
+/*
+ * Main thread, once the vCPU has left the guest: one line that says where it
+ * was, for a run that was ended from outside.
+ */
+void report_where(const struct vcpu *vcpu, char *to, size_t size);
+
 #endif

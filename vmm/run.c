@@ -10,6 +10,7 @@
 #include "vmm/escape.h"
 #include "vmm/exit_status.h"
 #include "vmm/machine.h"
+#include "vmm/report.h"
 #include "vmm/terminal.h"
 
 /* What the main thread serves while the guest runs. */
@@ -229,6 +230,19 @@ static void tell_end(const struct machine *machine)
 		      verdict->detail);
 }
 
+/* A guest that hangs is the usual reason for a time-out: say where. */
+static void tell_where(const struct machine *machine)
+{
+	char line[160];
+
+	if (machine->verdict.status != EXIT_TIMEOUT)
+		return;
+	for (unsigned int i = 0; i < machine->vcpu_count; i++) {
+		report_where(&machine->vcpus[i], line, sizeof(line));
+		fputs(line, stderr);
+	}
+}
+
 static int run_machine(struct run *run, struct err *err)
 {
 	struct machine *machine = &run->machine;
@@ -313,6 +327,7 @@ int vm_run(const struct vm_config *config)
 		status = run->machine.failure_status;
 	} else {
 		tell_end(&run->machine);
+		tell_where(&run->machine);
 		status = run->machine.verdict.status;
 	}
 	machine_release(&run->machine);

@@ -132,11 +132,11 @@ grep "System RAM" /proc/iomem
 mkdir /big && mount -t tmpfs -o size=90% tmpfs /big
 # Whole pages below and above 4 GiB: more than lies on either side is not
 # needed to have some of both.
-head -c 64M /dev/zero >/big/zeros
+head -c 67108864 /dev/zero >/big/zeros
 md5sum </big/zeros
 taskset -p $$ >/dev/null 2>&1
 for i in 0 1 2 3 4 5 6 7; do
-	taskset $((1 << i)) sh -c "echo ran-on=\$(cut -d \" \" -f 39 /proc/self/stat)"
+	taskset $(printf %x $((1 << i))) sh -c "echo ran-on=\$(cut -d \" \" -f 39 /proc/self/stat)"
 done' --cpus 8 --memory 5G
 	assert_status 0
 	check_guest 8 5120
@@ -282,6 +282,7 @@ test_script_on_the_command_line_and_device_tree()
 test_default_command_line_and_nothing_left_of_a_kill()
 {
 	local pid before after
+	touch "$T/out" "$T/err"
 	before=$(leavings)
 	"$HULL" run --kernel "$LINUX/bzImage" --cpus 2 \
 		--initrd "$LINUX/initrd.cpio.gz" --timeout 200 </dev/null \

@@ -164,7 +164,7 @@ static void check_protected_mode(void)
 	ck_assert_uint_eq(descriptor(0x18), 0x00cf93000000ffffULL);
 }
 
-/* --- bzImage ---------------------------------------------------------------- */
+/* --- bzImage --- */
 
 static const enum compression formats[] = {
 	COMPRESSION_NONE, COMPRESSION_GZIP,  COMPRESSION_XZ,  COMPRESSION_ZSTD,
@@ -344,7 +344,7 @@ START_TEST(test_bzimage_truncated)
 }
 END_TEST
 
-/* --- ELF --------------------------------------------------------------------- */
+/* --- ELF --- */
 
 START_TEST(test_elf_kinds)
 {
@@ -378,6 +378,26 @@ START_TEST(test_elf_kinds)
 		check_long_mode();
 	ck_assert_str_eq(gmem_ptr(&gmem, LAYOUT_CMDLINE, 4096),
 			 cases[_i].is_linux ? BOOT_LINUX_CMDLINE : "");
+}
+END_TEST
+
+/* A restart through the firmware finds mov dx, port; mov al, value; out. */
+START_TEST(test_reset_vector)
+{
+	const uint8_t expected[] = { 0xba, 0x02, 0x06, 0xb0, 0x01, 0xee };
+	struct platform_device power = {
+		.kind = PLATFORM_POWER,
+		.is_port = true,
+		.base = 0x600,
+		.size = PLATFORM_POWER_SIZE,
+		.gsi = 9,
+	};
+
+	platform.devices[platform.device_count++] = power;
+	image_elf(&image, (struct image_kind){ 0 });
+	load();
+	ck_assert_mem_eq(gmem_ptr(&gmem, 0xffff0, 16), expected,
+			 sizeof(expected));
 }
 END_TEST
 
@@ -584,7 +604,7 @@ START_TEST(test_protocol_does_not_fit)
 }
 END_TEST
 
-/* --- Files, command line, initrd ------------------------------------------------ */
+/* --- Files, command line, initrd --- */
 
 START_TEST(test_files)
 {
@@ -698,6 +718,7 @@ static void add_tests(TCase *bz, TCase *elf, TCase *rest)
 	tcase_add_test(bz, test_bzimage_truncated);
 	tcase_add_loop_test(elf, test_elf_kinds, 0, 6);
 	tcase_add_test(elf, test_elf_hand_over);
+	tcase_add_test(elf, test_reset_vector);
 	tcase_add_test(elf, test_linux_gets_a_seed);
 	tcase_add_test(elf, test_pvh_start_info);
 	tcase_add_test(elf, test_pvh_wanted_and_absent);

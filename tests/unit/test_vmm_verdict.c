@@ -113,6 +113,7 @@ END_TEST
 
 static struct kvm_run kvm_run;
 static struct vcpu_env env;
+static struct kvm kvm;
 static struct vcpu vcpu;
 
 /* A vCPU of which KVM told @reason and whose registers cannot be read. */
@@ -120,7 +121,8 @@ static void set_up_vcpu(void)
 {
 	set_up();
 	memset(&kvm_run, 0, sizeof(kvm_run));
-	env = (struct vcpu_env){ .verdict = &verdict };
+	kvm = (struct kvm){ .flavor = KVM_FLAVOR_VMX };
+	env = (struct vcpu_env){ .verdict = &verdict, .kvm = &kvm };
 	vcpu = (struct vcpu){
 		.env = &env,
 		.index = 3,
