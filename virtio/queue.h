@@ -97,10 +97,9 @@ struct virtq {
 	uint16_t next_used; /* the next used element to write */
 	bool avail_wrap;
 	bool used_wrap;
-	/* Where next_used stood at the last virtq_should_notify. */
-	uint16_t notified_used;
-	bool notified_wrap;
-	bool notified_valid;
+	/* Ring slots used since the last virtq_should_notify. */
+	uint32_t unnotified;
+	bool notify_once; /* restored: what was last notified is unknown */
 	bool kicks_enabled;
 
 	/* Ring slots that the chain with this head holds; 0: not in flight. */
