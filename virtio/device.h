@@ -10,10 +10,11 @@
  *   on vCPU threads, serialised by `lock`.
  * - Each queue is served by one thread: the I/O context it was given, or, with
  *   none, whichever vCPU kicks, serialised by the queue's own lock.
- * - virtio_interrupt, virtio_config_changed and virtio_device_fail may be
- *   called on any thread and take no lock a register access holds.
+ * - virtio_config_changed, virtio_device_fail and virtio_reset_done may be
+ *   called on any thread; neither they nor virtio_interrupt take `lock`.
  *
- * Lock order: device->lock, then a queue's lock, then a transport's own.
+ * Lock order: device->lock, a queue's lock, a lock of the device type's,
+ * config_lock, a lock of the transport's.
  *
  * A reset stops the kicks, then asks the device type to drain, and only when
  * the type says that no request is left are the queues forgotten and status
@@ -62,7 +63,9 @@ struct virtio_device_type {
 	/*
 	 * The driver kicked queue @index, or it may have: serve it. On the
 	 * queue's thread; only between activate and reset, only for enabled
-	 * queues. Called once after activate for each enabled queue too.
+	 * queues. Called once after activate for each enabled queue too. A
+	 * pass takes a bounded number of chains; when it leaves some behind,
+	 * it asks for another with virtio_kick_again.
 	 */
 	void (*kick)(struct virtio_device *device, unsigned int index);
 
@@ -92,11 +95,11 @@ struct virtio_device_type {
 struct virtio_transport_ops {
 	/* A used buffer notification for queue @index. */
 	void (*interrupt)(struct virtio_device *device, unsigned int index);
-	/* A configuration change notification. */
+	/* A configuration change notification. config_lock is held. */
 	void (*config_interrupt)(struct virtio_device *device);
 	/*
 	 * The device was reset: forget vectors and selectors, lower the line.
-	 * device->lock may be held; no queue's thread runs.
+	 * device->lock is held; no queue's thread runs.
 	 */
 	void (*was_reset)(struct virtio_device *device);
 };
@@ -128,6 +131,7 @@ struct virtio_queue {
 
 	pthread_mutex_t lock; /* held around `kick` without a context */
 	bool running; /* without a context: guarded by lock */
+	bool again; /* without a context: guarded by lock */
 	struct virtio_queue_counters counters;
 };
 
@@ -135,8 +139,8 @@ struct virtio_queue {
 struct virtio_env {
 	const struct gmem *gmem; /* borrowed */
 	/*
-	 * Optional: the guest did what no driver may; @what is one sentence.
-	 * At most once from one reset to the next. Any thread.
+	 * Optional: the device failed; @what is one sentence, valid during
+	 * the call. At most once from one reset to the next. Any thread.
 	 */
 	void (*report)(void *opaque, const struct virtio_device *device,
 		       const char *what);
@@ -159,16 +163,21 @@ struct virtio_device {
 	void *transport_opaque;
 
 	pthread_mutex_t lock; /* the register interface; guards the rest */
-	pthread_cond_t reset_done; /* with lock */
 	atomic_uint_fast8_t status; /* written under lock, or by _fail */
 	atomic_bool reported;
+	atomic_bool cancelled;
 	bool resetting; /* an asynchronous reset is under way */
-	bool active; /* activate succeeded and no reset came */
+	bool activated; /* `activate` was called and no reset came */
 	uint64_t driver_features; /* as written so far */
 	uint64_t features; /* negotiated; constant while active */
 
+	pthread_mutex_t drain_lock;
+	pthread_cond_t drain_cond;
+	bool drained; /* virtio_reset_done was called; guarded by drain_lock */
+
 	/* Device configuration: little-endian bytes, their own lock. */
 	pthread_mutex_t config_lock;
+	bool config_interrupts; /* the driver may be told; under config_lock */
 	uint8_t *config; /* borrowed from the device's state */
 	uint32_t config_size;
 	atomic_uint_fast32_t config_generation;
@@ -215,9 +224,16 @@ static inline struct virtq *virtio_vq(struct virtio_device *device,
 void virtio_interrupt(struct virtio_device *device, unsigned int index);
 
 /*
+ * `kick` has left chains in queue @index: it is called again, after others
+ * that share its thread. From `kick`.
+ */
+void virtio_kick_again(struct virtio_device *device, unsigned int index);
+
+/*
  * The device cannot go on: NEEDS_RESET, a configuration interrupt, and @what
- * (a constant sentence) to the machine. Kicks of all queues stop being
- * served; chains in flight still end in `reset`. Any thread.
+ * to the machine. Kicks of all queues stop being served; chains in flight
+ * still end in `reset`. A queue found broken after `kick` does this by itself.
+ * Any thread, config_lock not held.
  */
 void virtio_device_fail(struct virtio_device *device, const char *what);
 
@@ -226,6 +242,14 @@ bool virtio_device_failed(const struct virtio_device *device);
 
 /* An asynchronous `reset` has ended. Any thread. */
 void virtio_reset_done(struct virtio_device *device);
+
+/*
+ * For queues without a context that a device type serves outside `kick`, on
+ * another thread or from another queue's kick: true with the queue's lock held
+ * when the queue runs. A type that locks two queues says in which order.
+ */
+bool virtio_queue_begin(struct virtio_device *device, unsigned int index);
+void virtio_queue_end(struct virtio_device *device, unsigned int index);
 
 /*
  * Changes bytes of the configuration without telling the driver (from
@@ -246,6 +270,12 @@ int virtio_queue_set_context(struct virtio_device *device, unsigned int index,
 			     struct io_context *context, struct err *err);
 
 /*
+ * The machine is stopping: a vCPU that serves a queue comes back after the
+ * pass it is in, however busy other vCPUs keep the queue. Any thread.
+ */
+void virtio_device_cancel(struct virtio_device *device);
+
+/*
  * Resets the device and waits for that; before the machine goes away. No vCPU
  * runs any more. Main thread.
  */
@@ -253,9 +283,10 @@ void virtio_device_stop(struct virtio_device *device);
 
 /* --- For a transport ------------------------------------------------------ */
 
-/* All but virtio_notify and virtio_read_status with device->lock held. */
+/* All but virtio_notify with device->lock held. */
 
-uint8_t virtio_read_status(const struct virtio_device *device);
+/* Also ends a reset that has drained meanwhile. */
+uint8_t virtio_read_status(struct virtio_device *device);
 /*
  * The driver wrote the status register. A reset may still be under way when
  * this returns (status then reads as before); with @wait it is not, except
@@ -282,6 +313,8 @@ struct virtio_queue *virtio_queue_get(struct virtio_device *device,
 bool virtio_queue_writable(const struct virtio_queue *queue);
 /* The driver enabled the queue; a layout that cannot be leaves it disabled. */
 void virtio_queue_enable(struct virtio_queue *queue);
+/* The driver gave the queue up; only while the device does not run. */
+void virtio_queue_disable(struct virtio_queue *queue);
 
 /* Reads beyond the configuration are 0, writes beyond it are dropped. */
 uint64_t virtio_read_config(struct virtio_device *device, uint64_t offset,
