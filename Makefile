@@ -32,7 +32,7 @@ objs      = $(patsubst %.c,$(BUILD)/obj/%.o,$(call srcs,$(1)))
 archives  = $(foreach l,$(LAYERS),$(if $(call srcs,$(l)),$(BUILD)/lib/$(l).a))
 
 .PHONY: all
-all: $(BUILD)/hull
+all: $(BUILD)/hull $(BUILD)/hull.1 $(BUILD)/hull.bash
 
 $(BUILD)/hull: $(archives)
 	@mkdir -p $(@D)
@@ -41,6 +41,29 @@ $(BUILD)/hull: $(archives)
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# Which hull this is; rewritten only when the repository says something else.
+GIT       = LC_ALL=C git -C $(CURDIR)
+COMMIT   := $(shell $(GIT) describe --always --dirty --exclude='*' 2>/dev/null)
+DATE     := $(shell $(GIT) log -1 --format=%cd --date='format:%B %-d, %Y' \
+	      2>/dev/null)
+
+.PHONY: FORCE
+$(BUILD)/version: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(COMMIT)' '$(DATE)' >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(BUILD)/obj/vmm/version.o: $(BUILD)/version
+$(BUILD)/obj/vmm/version.o: CPPFLAGS += \
+	$(if $(COMMIT),-DHULL_COMMIT='"-$(COMMIT)"') \
+	$(if $(DATE),-DHULL_DATE='"$(DATE)"')
+
+$(BUILD)/hull.1: $(BUILD)/hull
+	$< man >$@.new && mv $@.new $@
+
+$(BUILD)/hull.bash: $(BUILD)/hull
+	$< completion bash >$@.new && mv $@.new $@
 
 define archive_rule
 $(BUILD)/lib/$(1).a: $(call objs,$(1))
@@ -53,11 +76,24 @@ $(foreach l,$(LAYERS),$(eval $(call archive_rule,$(l))))
 .PHONY: objects
 objects: $(foreach l,$(LAYERS),$(call objs,$(l)))
 
+PREFIX   ?= /usr/local
+
+.PHONY: install
+install: all
+	install -D -m 755 $(BUILD)/hull $(DESTDIR)$(PREFIX)/bin/hull
+	install -D -m 644 $(BUILD)/hull.1 \
+		$(DESTDIR)$(PREFIX)/share/man/man1/hull.1
+	install -D -m 644 $(BUILD)/hull.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/hull
+
 GUEST     = $(BUILD)/guests/linux/initrd.cpio.gz
 
 $(GUEST): guests/linux/build.sh guests/linux/init.c
 	guests/linux/build.sh $(@D)
 	@touch $@
+
+.PHONY: linux-guest
+linux-guest: $(GUEST)
 
 .PHONY: deps
 deps:
@@ -66,13 +102,20 @@ deps:
 # Boots the default guest to a shell prompt on this terminal.
 .PHONY: run
 run: deps
-	@$(MAKE) --no-print-directory all $(GUEST)
+	@$(MAKE) --no-print-directory all linux-guest
 	@tools/run-guest.sh $(RUN_ARGS)
 
 .PHONY: clean
 clean:
-	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/hull
+	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/version $(BUILD)/hull \
+		$(BUILD)/hull.1 $(BUILD)/hull.bash
 
+include guests/guests.mk
+include tools/bench/bench.mk
 include tools/check/check.mk
+include tests/test.mk
+include tests/unit/unit.mk
+include tests/fuzz/fuzz.mk
+check-man: $(BUILD)/hull.1
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

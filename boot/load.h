@@ -2,8 +2,8 @@
  * From files to a guest that can start: reads the kernel and initrd into guest
  * memory, writes the tables, and says in which state vCPU 0 enters.
  *
- * Runs on the main thread before any vCPU. Nothing is kept open or allocated
- * when it returns.
+ * Runs on the main thread before any vCPU, on guest memory that nobody has
+ * written yet. Nothing is kept open or allocated when it returns.
  */
 #ifndef BOOT_LOAD_H
 #define BOOT_LOAD_H
@@ -45,9 +45,37 @@ struct boot_result {
 };
 
 /*
- * AUTO takes a bzImage by its header, decompressing the payload on the host
- * when it knows the format; an ELF file by its 64-bit entry when it is a Linux
- * kernel, by the PVH note when that is all it has, else by its plain entry.
+ * What AUTO does, by the file's content:
+ * - a bzImage (boot.rst's "HdrS") is Linux. Its payload is decompressed on the
+ *   host and entered in long mode (BZIMAGE). A payload in an unknown format,
+ *   and a kernel without a 64-bit entry, start at the image's own entry
+ *   (BZIMAGE_ENTRY);
+ * - an ELF file is Linux when a note's owner is "Linux", or Xen's GUEST_OS note
+ *   says "linux", or it is laid out as Linux is: e_entry is a physical address
+ *   in a segment linked at 0xffffffff80000000 plus its physical address. Linux
+ *   starts at e_entry (ELF64). Another ELF file starts at its PVH entry when it
+ *   has one and no device tree is asked for (PVH), else at e_entry (ELF64).
+ * A bzImage with ELF64 is treated as with BZIMAGE, with PVH it is decompressed
+ * and entered at its PVH entry.
+ *
+ * The hand-over. ELF64 and BZIMAGE, in long mode, the first 4 GiB mapped onto
+ * themselves, interrupts off, segments as in boot/entry.h:
+ *	rip	e_entry as a physical address
+ *	rsi	gpa of Linux' boot_params: the e820 map, the command line
+ *		(NUL-terminated, below 1 MiB), initrd, RSDP, and in setup_data
+ *		the device tree when it is asked for and a seed for Linux
+ *	rdi	not for Linux: gpa of the device tree, 0 without one
+ *	rdx	not for Linux: gpa of the command line
+ *	rsp	not for Linux: the end of 64 KiB of free memory
+ * and 0 in all others. BZIMAGE_ENTRY is the same at 0x200 behind the beginning
+ * of the protected-mode part where the kernel has a 64-bit entry; else it is
+ * protected mode without paging at that beginning. PVH is protected mode
+ * without paging with ebx = gpa of hvm_start_info (version 1), initrd as its
+ * one module, and 0 in all others; it has no way to pass a device tree.
+ *
+ * The tables that the guest is entered with lie below 1 MiB (boot/layout.h);
+ * an ELF segment may not. The initrd lies as high below the PCI hole as the
+ * kernel takes it.
  *
  * -EINVAL or -ENOENT ... with a sentence for whatever is wrong with the files;
  * guest memory may then be partly written.
@@ -56,7 +84,10 @@ int boot_load(const struct boot_request *request,
 	      const struct platform *platform, struct boot_result *ret_result,
 	      struct err *err);
 
-/* Writes the flattened device tree of @platform to the file @path. */
+/*
+ * Writes the flattened device tree of @platform to the file @path, with the
+ * command line and the initrd as boot_load would pass them.
+ */
 int boot_dump_fdt(const char *path, const struct boot_request *request,
 		  const struct platform *platform, struct err *err);
 

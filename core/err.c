@@ -11,6 +11,16 @@ const char *err_describe(int code)
 	return text ? text : "unknown error";
 }
 
+/* Names that users and files give may hold anything; a sentence is one line
+ * that moves no cursor. */
+static void make_printable(char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+	}
+}
+
 int err_set(struct err *err, int code, const char *fmt, ...)
 {
 	va_list args;
@@ -21,6 +31,7 @@ int err_set(struct err *err, int code, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(err->msg, sizeof(err->msg), fmt, args);
 	va_end(args);
+	make_printable(err->msg);
 	return -code;
 }
 
@@ -35,6 +46,7 @@ int err_sys(struct err *err, int code, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(err->msg, sizeof(err->msg), fmt, args);
 	va_end(args);
+	make_printable(err->msg);
 	used = strlen(err->msg);
 	snprintf(err->msg + used, sizeof(err->msg) - used, ": %s",
 		 err_describe(code));
@@ -53,6 +65,7 @@ int err_prefix(struct err *err, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(err->msg, sizeof(err->msg), fmt, args);
 	va_end(args);
+	make_printable(err->msg);
 	used = strlen(err->msg);
 	snprintf(err->msg + used, sizeof(err->msg) - used, ": %s", old);
 	return -err->code;

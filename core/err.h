@@ -12,7 +12,7 @@
 
 struct err {
 	int code; /* positive errno, 0 when no error was set */
-	char msg[512]; /* one sentence, no newline */
+	char msg[512]; /* one sentence, no control characters */
 };
 
 /* Sets the sentence. @code is a positive errno. Returns -@code. */

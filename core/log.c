@@ -19,6 +19,18 @@ void log_set_raw_terminal(bool raw)
 	atomic_store(&raw_terminal, raw);
 }
 
+/*
+ * Names that come from the user or the guest must not reach the terminal as
+ * escape sequences, nor look like a second message.
+ */
+static void blank_controls(char *text, int len)
+{
+	for (int i = 0; i < len; i++) {
+		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+			text[i] = '?';
+	}
+}
+
 void log_write(enum log_level level, const char *fmt, ...)
 {
 	static const char *const names[] = { "error: ", "warning: ", "",
@@ -40,6 +52,7 @@ void log_write(enum log_level level, const char *fmt, ...)
 	used += more;
 	if ((size_t)used > sizeof(line) - 3)
 		used = (int)sizeof(line) - 3;
+	blank_controls(line, used);
 	if (atomic_load(&raw_terminal))
 		line[used++] = '\r';
 	line[used++] = '\n';

@@ -8,7 +8,8 @@ static uint64_t acpi_power_read(void *device, uint64_t offset, unsigned int len)
 {
 	struct acpi_power *self = device;
 
-	(void)len;
+	if (len != 1)
+		return UINT64_MAX;
 	switch (offset) {
 	case ACPI_POWER_SLEEP_STATUS:
 		return WAK_STS;
@@ -24,7 +25,8 @@ static void acpi_power_write(void *device, uint64_t offset, uint64_t value,
 {
 	const struct acpi_power *self = device;
 
-	(void)len;
+	if (len != 1)
+		return;
 	switch (offset) {
 	case ACPI_POWER_SLEEP_CONTROL:
 		if ((value & SLP_EN) && SLP_TYP(value) == ACPI_POWER_SLP_TYP_S5)

@@ -56,6 +56,21 @@ static void service(struct ioapic *ioapic, unsigned int pin)
 	ioapic->ops->send(ioapic->opaque, &message);
 }
 
+/*
+ * A masked pin whose interrupt is still in service keeps its route, or the end
+ * of that interrupt would not come back to us: Linux masks threaded interrupts
+ * before it ends them.
+ */
+static void tell_route(const struct ioapic *ioapic, unsigned int pin)
+{
+	uint64_t entry = ioapic->entries[pin];
+	struct ioapic_message message = message_of(entry);
+	bool wanted = !(entry & ENTRY_MASKED) || (entry & ENTRY_REMOTE_IRR);
+
+	ioapic->ops->route(ioapic->opaque, pin, wanted ? &message : NULL,
+			   entry & ENTRY_LEVEL);
+}
+
 void ioapic_set_pin(struct ioapic *ioapic, unsigned int pin, bool asserted)
 {
 	uint32_t bit = 1U << pin;
@@ -80,6 +95,8 @@ void ioapic_eoi(struct ioapic *ioapic, uint8_t vector)
 		    !(*entry & ENTRY_REMOTE_IRR))
 			continue;
 		*entry &= ~ENTRY_REMOTE_IRR;
+		if (*entry & ENTRY_MASKED)
+			tell_route(ioapic, pin);
 		if (ioapic->asserted & (1U << pin))
 			service(ioapic, pin);
 	}
@@ -92,7 +109,6 @@ static void write_entry(struct ioapic *ioapic, unsigned int half,
 	unsigned int pin = half / 2;
 	uint64_t old = ioapic->entries[pin];
 	uint64_t entry = old;
-	struct ioapic_message message;
 
 	if (half % 2)
 		entry = (entry & 0xffffffffULL) | (uint64_t)value << 32;
@@ -104,10 +120,7 @@ static void write_entry(struct ioapic *ioapic, unsigned int half,
 	ioapic->entries[pin] = entry;
 	if (entry == old)
 		return;
-	message = message_of(entry);
-	ioapic->ops->route(ioapic->opaque, pin,
-			   entry & ENTRY_MASKED ? NULL : &message,
-			   entry & ENTRY_LEVEL);
+	tell_route(ioapic, pin);
 	/* A level that stood while masked is due now; an edge is lost. */
 	if ((entry & ENTRY_LEVEL) && (ioapic->asserted & (1U << pin)))
 		service(ioapic, pin);

@@ -23,8 +23,9 @@ struct ioapic_ops {
 	/* Sends @message to the local APICs. */
 	void (*send)(void *opaque, const struct ioapic_message *message);
 	/*
-	 * Pin @pin now stands for @message, or for nothing (NULL, masked).
-	 * @is_level: the end of its interrupt must come back to ioapic_eoi.
+	 * Pin @pin now stands for @message, or for nothing (NULL: masked, and
+	 * no interrupt of it in service). @is_level: the end of its interrupt
+	 * must come back to ioapic_eoi.
 	 * Both with the lock held: must not call back.
 	 */
 	void (*route)(void *opaque, unsigned int pin,

@@ -31,7 +31,7 @@ static int64_t host_now_s(void *opaque)
 	return now.tv_sec;
 }
 
-static uint8_t encode(const struct rtc *rtc, int value)
+static uint8_t encode(const struct rtc *rtc, unsigned int value)
 {
 	if (rtc->ram[RTC_B] & B_BINARY)
 		return (uint8_t)value;
@@ -45,7 +45,7 @@ static int decode(const struct rtc *rtc, uint8_t value)
 	return (value >> 4) * 10 + (value & 0x0f);
 }
 
-static uint8_t encode_hour(const struct rtc *rtc, int hour)
+static uint8_t encode_hour(const struct rtc *rtc, unsigned int hour)
 {
 	if (rtc->ram[RTC_B] & B_24_HOURS)
 		return encode(rtc, hour);
@@ -65,18 +65,22 @@ static int decode_hour(const struct rtc *rtc, uint8_t value)
 static void refresh(struct rtc *rtc)
 {
 	time_t now = (time_t)(rtc->now_s(rtc->opaque) + rtc->offset_s);
+	unsigned int year;
 	struct tm tm;
 
 	if ((rtc->ram[RTC_B] & B_SET) || !gmtime_r(&now, &tm))
 		return;
-	rtc->ram[RTC_SECONDS] = encode(rtc, tm.tm_sec);
-	rtc->ram[RTC_MINUTES] = encode(rtc, tm.tm_min);
-	rtc->ram[RTC_HOURS] = encode_hour(rtc, tm.tm_hour);
-	rtc->ram[RTC_WEEKDAY] = encode(rtc, tm.tm_wday + 1);
-	rtc->ram[RTC_DAY] = encode(rtc, tm.tm_mday);
-	rtc->ram[RTC_MONTH] = encode(rtc, tm.tm_mon + 1);
-	rtc->ram[RTC_YEAR] = encode(rtc, tm.tm_year % 100);
-	rtc->ram[RTC_CENTURY_REGISTER] = encode(rtc, 19 + tm.tm_year / 100);
+	/* Guests can set any time, down to the last month before year 0; that
+	 * one comes out as nonsense, but a defined one. */
+	year = (unsigned int)(tm.tm_year + 1900);
+	rtc->ram[RTC_SECONDS] = encode(rtc, (unsigned int)tm.tm_sec);
+	rtc->ram[RTC_MINUTES] = encode(rtc, (unsigned int)tm.tm_min);
+	rtc->ram[RTC_HOURS] = encode_hour(rtc, (unsigned int)tm.tm_hour);
+	rtc->ram[RTC_WEEKDAY] = encode(rtc, (unsigned int)tm.tm_wday + 1);
+	rtc->ram[RTC_DAY] = encode(rtc, (unsigned int)tm.tm_mday);
+	rtc->ram[RTC_MONTH] = encode(rtc, (unsigned int)tm.tm_mon + 1);
+	rtc->ram[RTC_YEAR] = encode(rtc, year % 100);
+	rtc->ram[RTC_CENTURY_REGISTER] = encode(rtc, year / 100);
 }
 
 /* Takes the time in the registers as the guest's. */

@@ -34,15 +34,24 @@ enum {
 #define LSR_BREAK	  0x10
 #define LSR_THR_EMPTY	  0x20
 #define LSR_IDLE	  0x40
-#define LSR_ERRORS	  0x1e
+#define LSR_ERROR_IN_FIFO 0x80
 #define MSR_CTS		  0x10
 #define MSR_DSR		  0x20
 #define MSR_RI		  0x40
 #define MSR_DCD		  0x80
 
+/* Data sheet, "Line Status Register", bit 4: a break shows when its byte is
+ * the next to be read. */
+static bool break_is_next(const struct serial *serial)
+{
+	return serial->fifo_len &&
+	       (serial->breaks & (1U << serial->fifo_start));
+}
+
 static uint8_t pending_interrupt(const struct serial *serial)
 {
-	if ((serial->ier & IER_LINE) && serial->line_errors)
+	if ((serial->ier & IER_LINE) &&
+	    (serial->overrun || break_is_next(serial)))
 		return IIR_LINE;
 	if ((serial->ier & IER_RECEIVE) && serial->fifo_len)
 		return IIR_RECEIVE;
@@ -68,7 +77,7 @@ static void update_irq(struct serial *serial)
 static void fifo_put(struct serial *serial, uint8_t byte)
 {
 	if (serial->fifo_len == SERIAL_FIFO_BYTES) {
-		serial->line_errors |= LSR_OVERRUN;
+		serial->overrun = true;
 		return;
 	}
 	serial->fifo[(serial->fifo_start + serial->fifo_len) %
@@ -83,36 +92,65 @@ static uint8_t fifo_get(struct serial *serial)
 	if (!serial->fifo_len)
 		return 0;
 	byte = serial->fifo[serial->fifo_start];
+	serial->breaks &= (uint16_t) ~(1U << serial->fifo_start);
 	serial->fifo_start = (serial->fifo_start + 1) % SERIAL_FIFO_BYTES;
 	serial->fifo_len--;
 	return byte;
 }
 
-static uint8_t modem_status(const struct serial *serial)
+static void fifo_clear(struct serial *serial)
 {
-	uint8_t status = 0;
+	serial->fifo_len = 0;
+	serial->breaks = 0;
+}
+
+/* The four inputs as the guest sees them. */
+static uint8_t modem_lines(const struct serial *serial)
+{
+	uint8_t lines = 0;
 
 	if (!(serial->mcr & MCR_LOOPBACK))
-		return MSR_DCD | MSR_DSR | MSR_CTS | serial->msr_delta;
+		return MSR_DCD | MSR_DSR | MSR_CTS;
 	/* Data sheet 8.6.7: the four outputs are connected to the inputs. */
 	if (serial->mcr & MCR_RTS)
-		status |= MSR_CTS;
+		lines |= MSR_CTS;
 	if (serial->mcr & MCR_DTR)
-		status |= MSR_DSR;
+		lines |= MSR_DSR;
 	if (serial->mcr & MCR_OUT1)
-		status |= MSR_RI;
+		lines |= MSR_RI;
 	if (serial->mcr & MCR_OUT2)
-		status |= MSR_DCD;
-	return status;
+		lines |= MSR_DCD;
+	return lines;
+}
+
+static void write_mcr(struct serial *serial, uint8_t value)
+{
+	uint8_t before = modem_lines(serial);
+	uint8_t changed;
+
+	serial->mcr = value & 0x1f;
+	changed = before ^ modem_lines(serial);
+	/* Each delta bit is four below its line; that of the ring indicator
+	 * tells the end of ringing only. */
+	if (!(before & MSR_RI))
+		changed &= (uint8_t)~MSR_RI;
+	serial->msr_delta |= changed >> 4;
 }
 
 static uint8_t line_status(struct serial *serial)
 {
-	uint8_t status = LSR_THR_EMPTY | LSR_IDLE | serial->line_errors;
+	uint8_t status = LSR_THR_EMPTY | LSR_IDLE;
 
 	if (serial->fifo_len)
 		status |= LSR_DATA_READY;
-	serial->line_errors = 0;
+	if (serial->overrun)
+		status |= LSR_OVERRUN;
+	if (break_is_next(serial))
+		status |= LSR_BREAK;
+	if (serial->breaks && (serial->fcr & FCR_ENABLE))
+		status |= LSR_ERROR_IN_FIFO;
+	serial->overrun = false;
+	serial->breaks &= (uint16_t) ~(1U << serial->fifo_start);
 	return status;
 }
 
@@ -145,7 +183,7 @@ static uint8_t read_register(struct serial *serial, uint64_t reg)
 	case REG_LSR:
 		return line_status(serial);
 	case REG_MSR: {
-		uint8_t status = modem_status(serial);
+		uint8_t status = modem_lines(serial) | serial->msr_delta;
 
 		serial->msr_delta = 0;
 		return status;
@@ -185,7 +223,7 @@ static uint64_t serial_read(void *device, uint64_t offset, unsigned int len)
 static void write_fcr(struct serial *serial, uint8_t value)
 {
 	if ((value ^ serial->fcr) & FCR_ENABLE || value & FCR_CLEAR_RECEIVE)
-		serial->fifo_len = 0;
+		fifo_clear(serial);
 	serial->fcr = value & FCR_ENABLE;
 }
 
@@ -230,7 +268,7 @@ static void write_register(struct serial *serial, uint64_t reg, uint8_t value)
 		serial->lcr = value;
 		break;
 	case REG_MCR:
-		serial->mcr = value & 0x1f;
+		write_mcr(serial, value);
 		break;
 	case REG_SCR:
 		serial->scr = value;
@@ -304,9 +342,14 @@ void serial_receive(void *opaque, const uint8_t *data, size_t len)
 
 void serial_send_break(struct serial *serial)
 {
+	unsigned int newest;
+
 	pthread_mutex_lock(&serial->lock);
-	serial->line_errors |= LSR_BREAK;
 	fifo_put(serial, 0);
+	newest =
+		(serial->fifo_start + serial->fifo_len - 1) % SERIAL_FIFO_BYTES;
+	serial->fifo[newest] = 0;
+	serial->breaks |= (uint16_t)(1U << newest);
 	update_irq(serial);
 	pthread_mutex_unlock(&serial->lock);
 }

@@ -30,13 +30,14 @@ struct serial {
 	uint8_t mcr;
 	uint8_t scr;
 	uint8_t msr_delta;
-	uint8_t line_errors; /* LSR bits 1..4, cleared by a read */
+	bool overrun; /* cleared by a read of LSR */
 	uint16_t divisor;
 	bool thr_empty_pending; /* a transmitter interrupt waits */
 	bool irq_asserted;
 	uint8_t fifo[SERIAL_FIFO_BYTES];
 	unsigned int fifo_start;
 	unsigned int fifo_len;
+	uint16_t breaks; /* one bit a slot of fifo: a break, not yet told */
 };
 
 extern const struct bus_ops serial_bus_ops;
@@ -46,12 +47,18 @@ void serial_init(struct serial *serial, struct irq_line *irq,
 		 struct chardev *chardev);
 void serial_release(struct serial *serial);
 
-/* The input side, for whoever stands between the chardev and the UART, as a
- * chardev_receiver whose opaque is the struct serial. Any thread. receive takes at most room bytes. */
+/*
+ * The input side, for whoever stands between the chardev and the UART, as a
+ * chardev_receiver whose opaque is the struct serial. Any thread. What does not
+ * fit is an overrun.
+ */
 size_t serial_room(void *opaque);
 void serial_receive(void *opaque, const uint8_t *data, size_t len);
 
-/* A break condition on the line (SysRq for Linux). Any thread. */
+/*
+ * A break condition on the line (SysRq for Linux), behind what waits in the
+ * FIFO. In a full one it takes the place of the newest byte. Any thread.
+ */
 void serial_send_break(struct serial *serial);
 
 #endif

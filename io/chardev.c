@@ -98,6 +98,12 @@ static void backlog_put(struct chardev *chardev, const uint8_t *data,
 	}
 }
 
+/* Those whose reader may leave, and another one come. */
+static bool has_peers(const struct chardev *chardev)
+{
+	return chardev->kind == CHARDEV_PTY || chardev->kind == CHARDEV_UNIX;
+}
+
 /* A pty whose other end is closed reports a hang-up. */
 static bool pty_is_detached(const struct chardev *chardev)
 {
@@ -135,29 +141,64 @@ static ssize_t write_once(struct chardev *chardev, const uint8_t *data,
 	return -errno;
 }
 
+/* What writing to the peer gave: a peer that is gone is no longer written to.
+ * out_lock is held. */
+static ssize_t write_to_peer(struct chardev *chardev, const uint8_t *data,
+			     size_t len)
+{
+	ssize_t done = -EPIPE;
+
+	if (chardev->kind != CHARDEV_PTY || !pty_is_detached(chardev))
+		done = write_once(chardev, data, len);
+	if (done < 0 && has_peers(chardev)) {
+		chardev_disconnect(chardev);
+		atomic_store(&chardev->peer_lost, true);
+		loop_wake(chardev->loop);
+	}
+	return done;
+}
+
+/* Gives the peer as much of the backlog as it takes now. out_lock is held. */
+static void replay_backlog(struct chardev *chardev)
+{
+	while (chardev->backlog_len && chardev->out_fd >= 0) {
+		size_t run = CHARDEV_BACKLOG_BYTES - chardev->backlog_start;
+		ssize_t done;
+
+		if (run > chardev->backlog_len)
+			run = chardev->backlog_len;
+		done = write_to_peer(chardev,
+				     chardev->backlog + chardev->backlog_start,
+				     run);
+		if (done <= 0)
+			return;
+		chardev->backlog_start =
+			(chardev->backlog_start + (size_t)done) %
+			CHARDEV_BACKLOG_BYTES;
+		chardev->backlog_len -= (size_t)done;
+	}
+}
+
 /* Called with out_lock held. Takes 0..len bytes. */
 static size_t write_locked(struct chardev *chardev, const uint8_t *data,
 			   size_t len)
 {
-	ssize_t done;
+	ssize_t done = 0;
 
 	if (atomic_load(&chardev->cancelled) || chardev->kind == CHARDEV_NULL)
 		return len;
-	if (chardev->kind == CHARDEV_PTY && chardev->out_fd >= 0 &&
-	    pty_is_detached(chardev))
-		chardev_disconnect(chardev);
+	replay_backlog(chardev);
+	if (chardev->out_fd >= 0) {
+		if (chardev->backlog_len)
+			return 0; /* first what is older */
+		done = write_to_peer(chardev, data, len);
+	}
 	if (chardev->out_fd < 0) {
 		backlog_put(chardev, data, len);
 		return len;
 	}
-	done = write_once(chardev, data, len);
 	if (done >= 0)
 		return (size_t)done;
-	if (chardev->kind == CHARDEV_UNIX || chardev->kind == CHARDEV_PTY) {
-		chardev_disconnect(chardev);
-		backlog_put(chardev, data, len);
-		return len;
-	}
 	/* The reader of a pipe is gone, the disk is full: the guest goes on,
 	 * and whoever ends the run tells. */
 	if (!atomic_load(&chardev->error))
@@ -178,19 +219,22 @@ size_t chardev_write(struct chardev *chardev, const uint8_t *data, size_t len)
 void chardev_write_all(struct chardev *chardev, const uint8_t *data, size_t len)
 {
 	while (len) {
-		size_t done = chardev_write(chardev, data, len);
-		struct pollfd fds[2];
+		struct pollfd fds[2] = {
+			{ .fd = chardev->cancel_fd, .events = POLLIN },
+			{ .events = POLLOUT },
+		};
+		size_t done;
 
+		pthread_mutex_lock(&chardev->out_lock);
+		done = write_locked(chardev, data, len);
+		/* May change hands as soon as the lock is gone: then poll
+		 * returns at once, or late but not never. */
+		fds[1].fd = chardev->out_fd;
+		pthread_mutex_unlock(&chardev->out_lock);
 		data += done;
 		len -= done;
-		if (!len)
-			return;
-		fds[0] = (struct pollfd){ .fd = chardev->cancel_fd,
-					  .events = POLLIN };
-		/* May have changed hands since: then poll returns at once. */
-		fds[1] = (struct pollfd){ .fd = chardev->out_fd,
-					  .events = POLLOUT };
-		poll(fds, 2, 1000);
+		if (len)
+			poll(fds, 2, 1000);
 	}
 }
 
@@ -199,29 +243,48 @@ void chardev_disconnect(struct chardev *chardev)
 	chardev->out_fd = -1;
 }
 
+/* Loop's thread. While a backlog is being replayed the loop also polls for
+ * room, since the guest may never write again. */
+static void go_on_replaying(struct chardev *chardev)
+{
+	pthread_mutex_lock(&chardev->out_lock);
+	replay_backlog(chardev);
+	if (chardev->backlog_len && chardev->out_fd >= 0)
+		chardev->input.events |= POLLOUT;
+	else
+		chardev->input.events &= (short)~POLLOUT;
+	pthread_mutex_unlock(&chardev->out_lock);
+}
+
 void chardev_connect(struct chardev *chardev, int fd)
 {
 	pthread_mutex_lock(&chardev->out_lock);
 	chardev->out_fd = fd;
-	while (chardev->backlog_len) {
-		size_t run = CHARDEV_BACKLOG_BYTES - chardev->backlog_start;
-		ssize_t done;
-
-		if (run > chardev->backlog_len)
-			run = chardev->backlog_len;
-		done = write_once(chardev,
-				  chardev->backlog + chardev->backlog_start,
-				  run);
-		if (done <= 0)
-			break;
-		chardev->backlog_start =
-			(chardev->backlog_start + (size_t)done) %
-			CHARDEV_BACKLOG_BYTES;
-		chardev->backlog_len -= (size_t)done;
-	}
-	/* What the new reader did not take at once is old news. */
-	chardev->backlog_len = 0;
+	atomic_store(&chardev->peer_lost, false); /* that was the last one */
 	pthread_mutex_unlock(&chardev->out_lock);
+	chardev->peer_gone = false;
+	go_on_replaying(chardev);
+}
+
+static bool input_is_polled(const struct chardev *chardev)
+{
+	return chardev->input.events & POLLIN;
+}
+
+/*
+ * A writer found the peer gone. The end of input may never tell: a pty can have
+ * its next reader by now; and while the receiver has no room nobody looks, so
+ * that a guest which does not read could not be watched any more. What the old
+ * client had typed is lost only if a new one comes before the guest reads it.
+ */
+static void look_for_next_peer(struct chardev *chardev)
+{
+	if (!chardev->peer_gone)
+		return;
+	if (chardev->kind == CHARDEV_PTY)
+		chardev->attach_timer.due_ms = loop_now_ms();
+	else if (!input_is_polled(chardev))
+		chardev->listener.events = POLLIN;
 }
 
 /* End of input: standard input for good, a peer until the next one comes. */
@@ -254,9 +317,13 @@ static void input_ready(struct loop_source *source, short revents)
 				       sizeof(data);
 	ssize_t got;
 
-	(void)revents;
+	if (source->events & POLLOUT)
+		go_on_replaying(chardev);
+	if (!(revents & ~POLLOUT) || !input_is_polled(chardev))
+		return;
 	if (!room) {
-		source->events = 0;
+		source->events &= (short)~POLLIN;
+		look_for_next_peer(chardev);
 		atomic_store(&chardev->input_paused, true);
 		/* Room may have come between the question and the mark. */
 		if (receiver->room(receiver->opaque))
@@ -314,10 +381,14 @@ void chardev_expect_room(struct chardev *chardev)
 
 void chardev_update(struct chardev *chardev)
 {
+	if (atomic_exchange(&chardev->peer_lost, false)) {
+		chardev->peer_gone = true;
+		look_for_next_peer(chardev);
+	}
 	if (!atomic_exchange(&chardev->resume_asked, false))
 		return;
 	if (chardev->input_added && chardev->input.fd >= 0)
-		chardev->input.events = POLLIN;
+		chardev->input.events |= POLLIN;
 	if (chardev->receiver.resumed)
 		chardev->receiver.resumed(chardev->receiver.opaque);
 }

@@ -30,7 +30,8 @@ struct chardev_receiver {
 	void *opaque;
 };
 
-/* What was kept while nobody was connected; older bytes are dropped. */
+/* What is kept while nobody is connected; older bytes are dropped. The next who
+ * connects gets it before anything newer. */
 #define CHARDEV_BACKLOG_BYTES 16384
 
 /*
@@ -85,7 +86,8 @@ void chardev_resume_input(struct chardev *chardev);
  */
 void chardev_expect_room(struct chardev *chardev);
 
-/* Loop's thread, whenever it was woken: takes up input that was resumed. */
+/* Loop's thread, whenever it was woken: takes up input that was resumed, and
+ * looks for the next peer when a writer found the last one gone. */
 void chardev_update(struct chardev *chardev);
 
 /* The first error that cost output (positive errno), or 0. Any thread. */

@@ -42,10 +42,12 @@ struct chardev {
 	uint8_t *backlog; /* owned ring of CHARDEV_BACKLOG_BYTES, or NULL */
 	size_t backlog_start;
 	size_t backlog_len;
+	atomic_bool peer_lost; /* a writer noticed; for the loop's thread */
 
 	/* Input: the loop's thread. */
 	struct loop_source input; /* its fd is owned but for stdio */
 	bool input_added;
+	bool peer_gone; /* and no new one came */
 	atomic_bool input_paused;
 	atomic_bool resume_asked;
 	struct chardev_receiver receiver;
@@ -65,7 +67,8 @@ int chardev_start_input(struct chardev *chardev, int fd, struct err *err);
 /* Output goes to the backlog from now on; out_lock is held. The descriptor
  * stays open until the loop's thread, which polls it, is done with it. */
 void chardev_disconnect(struct chardev *chardev);
-/* The peer is there: @fd becomes the output and the backlog is replayed. */
+/* The peer is there: @fd becomes the output, and the backlog is replayed
+ * before anything newer. Loop's thread; input.fd is @fd already. */
 void chardev_connect(struct chardev *chardev, int fd);
 
 #endif

@@ -56,6 +56,8 @@ static void open_stdout(struct chardev *chardev)
 int chardev_new_stdio(struct loop *loop, struct chardev **ret_chardev,
 		      struct err *err)
 {
+	/* Asked first: our own descriptors take the lowest numbers free. */
+	bool has_input = fcntl(STDIN_FILENO, F_GETFD) >= 0;
 	struct chardev *chardev;
 	int rc;
 
@@ -63,7 +65,7 @@ int chardev_new_stdio(struct loop *loop, struct chardev **ret_chardev,
 	if (rc)
 		return rc;
 	open_stdout(chardev);
-	if (fcntl(STDIN_FILENO, F_GETFD) >= 0) {
+	if (has_input) {
 		rc = chardev_start_input(chardev, STDIN_FILENO, err);
 		if (rc) {
 			chardev_free(chardev);
@@ -72,6 +74,19 @@ int chardev_new_stdio(struct loop *loop, struct chardev **ret_chardev,
 	}
 	*ret_chardev = chardev;
 	return 0;
+}
+
+/* How to write to a file of any type that was opened by name, which makes a
+ * description of our own: a pipe's reader may stall, a terminal may be
+ * stopped, and neither may keep the run from ending. */
+static enum chardev_write_mode write_mode_of(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) &&
+	    fcntl(fd, F_SETFL, O_WRONLY | O_NONBLOCK) == 0)
+		return WRITE_NONBLOCK;
+	return WRITE_PLAIN;
 }
 
 int chardev_new_file(struct loop *loop, const char *path,
@@ -93,7 +108,7 @@ int chardev_new_file(struct loop *loop, const char *path,
 		return rc;
 	}
 	chardev->out_fd_owned = true;
-	chardev->write_mode = WRITE_PLAIN;
+	chardev->write_mode = write_mode_of(chardev->out_fd);
 	*ret_chardev = chardev;
 	return 0;
 }
@@ -177,27 +192,36 @@ int chardev_new_pty(struct loop *loop, struct chardev **ret_chardev,
 static void accept_client(struct loop_source *source, short revents)
 {
 	struct chardev *chardev = source->opaque;
-	struct err err;
+	int old = chardev->input.fd;
 	int fd;
 
 	(void)revents;
-	fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC);
+	/* Not blocking: the loop may still have an event of the old client's
+	 * in hand when it reads from this one. */
+	fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return;
-	if (chardev_start_input(chardev, fd, &err) < 0) {
+	if (chardev_start_input(chardev, fd, NULL) < 0) {
+		chardev->input.fd = old;
 		close(fd);
 		return;
 	}
+	if (old >= 0)
+		close(old);
 	/* The next client waits in the queue until this one leaves. */
 	source->events = 0;
 	chardev_connect(chardev, fd);
 }
 
-/* True when a socket file is left over from a process that is gone. */
+/*
+ * True when a socket file is left over from a process that is gone. Asked with
+ * a socket of another type, since a stream that connects would become a client
+ * of whoever listens there, or wait in a full queue; this one meets EPROTOTYPE.
+ */
 static bool is_stale_socket(const struct sockaddr_un *addr)
 {
 	struct stat st;
-	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	autoclose int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || lstat(addr->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
 		return false;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmm/config_json.h"
+#include "vmm/cpuid.h"
 
 void config_init(struct vm_config *config)
 {
@@ -120,6 +121,9 @@ int config_validate(const struct vm_config *config, struct err *err)
 		return err_set(err, EINVAL,
 			       "--cpus %u: a guest has 1 to %u virtual CPUs",
 			       config->cpus, CONFIG_MAX_CPUS);
+	rc = cpuid_check_model(config->cpu, err);
+	if (rc)
+		return rc;
 	rc = check_memory(config, err);
 	if (rc)
 		return rc;

@@ -317,18 +317,10 @@ static int doubled_key(const struct source *source, const json_error_t *json,
 static int syntax_error(const struct source *source, const json_error_t *json,
 			struct err *err)
 {
-	char text[sizeof(json->text)];
-
 	if (json_error_code(json) == json_error_duplicate_key)
 		return doubled_key(source, json, err);
-	/* The words of the parser may quote a line break of the file. */
-	snprintf(text, sizeof(text), "%s", json->text);
-	for (char *c = text; *c; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = ' ';
-	}
 	return err_set(err, EINVAL, "%s:%d:%d: not valid JSON: %s",
-		       source->file, json->line, json->column, text);
+		       source->file, json->line, json->column, json->text);
 }
 
 int options_from_json(const struct option_table *table, void *target,

@@ -8,7 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-#include "vmm/group.h"
+#include "vmm/host_file.h"
 
 /* Below the local APICs, where no RAM and no device of ours is: KVM on Intel
  * without unrestricted guest mode needs 3 pages for a TSS and one for an
@@ -75,7 +75,7 @@ static int explain_open_failure(int code, struct err *err)
 		return err_sys(err, code, "cannot open /dev/kvm");
 	if (stat("/dev/kvm", &st) < 0)
 		return err_sys(err, code, "cannot open /dev/kvm");
-	group_name(st.st_gid, group, sizeof(group));
+	host_group_name("", st.st_gid, group, sizeof(group));
 	if (st.st_mode & S_IWGRP)
 		return err_set(err, code,
 			       "no permission to open /dev/kvm: join the group "

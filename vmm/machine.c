@@ -12,7 +12,6 @@
  * ACPI's system control interrupt has there. */
 #define SERIAL_PORT 0x3f8
 #define SERIAL_GSI  4
-#define RTC_GSI	    8
 #define POWER_PORT  0x600
 #define POWER_GSI   9
 
@@ -39,7 +38,8 @@ void machine_describe(const struct vm_config *config, const struct gmem *gmem,
 	};
 	describe(ret_platform, PLATFORM_SERIAL, SERIAL_PORT, SERIAL_PORTS,
 		 SERIAL_GSI);
-	describe(ret_platform, PLATFORM_RTC, RTC_PORT, RTC_PORTS, RTC_GSI);
+	/* No interrupt: one which never comes makes hwclock wait for it. */
+	describe(ret_platform, PLATFORM_RTC, RTC_PORT, RTC_PORTS, -1);
 	describe(ret_platform, PLATFORM_POWER, POWER_PORT, ACPI_POWER_PORTS,
 		 POWER_GSI);
 	describe(ret_platform, PLATFORM_PVPANIC, PVPANIC_PORT, PVPANIC_PORTS,
@@ -269,10 +269,12 @@ int machine_build(struct machine *machine, const struct vm_config *config,
 	rc = loop_init(&machine->loop, err);
 	if (rc)
 		return rc;
+	machine->failure_status = EXIT_HOST;
 	rc = gmem_init(&machine->gmem, config->memory_bytes,
 		       config->hugepage_bytes, err);
 	if (rc)
 		return rc;
+	machine->failure_status = EXIT_CONFIG;
 	machine_describe(config, &machine->gmem, &machine->platform);
 	rc = load_guest(machine, err);
 	if (rc)

@@ -121,6 +121,7 @@ static void append_scalar(const struct option *option, char *buf, size_t size)
 		[OPTION_DURATION] = "DURATION",
 		[OPTION_STRING] = "STRING",
 		[OPTION_PATH] = "FILE",
+		[OPTION_TAG] = "",
 	};
 
 	if (option->metavar) {

@@ -113,12 +113,21 @@ int option_unknown_key(const struct option_group *group, const char *name,
 		       struct err *err)
 {
 	const char *near = nearest_option(group->options, group->count, name);
+	char list[120] = "";
+	size_t used = 0;
 
 	if (near)
 		return err_set(err, EINVAL,
 			       "unknown key \"%s\"; did you mean \"%s\"?", name,
 			       near);
-	return err_set(err, EINVAL, "unknown key \"%s\"", name);
+	for (size_t i = 0; i < group->count && used < sizeof(list); i++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used,
+					 "%s%s", i ? ", " : "",
+					 group->options[i].name);
+	if (used >= sizeof(list)) /* too many to be of help */
+		return err_set(err, EINVAL, "unknown key \"%s\"", name);
+	return err_set(err, EINVAL, "unknown key \"%s\"; there are %s", name,
+		       list);
 }
 
 static int set_string(const struct option *option, void *base, const char *text,
@@ -253,7 +262,7 @@ int option_set_scalar(const struct option *option, void *base, const char *text,
 	case OPTION_GROUP:
 		break;
 	}
-	/* A group nested in a group, or a tag with a value: the table is wrong. */
+	/* A group in a group, or a tag with a value: the table is wrong. */
 	assert(option->type != OPTION_TAG && option->type != OPTION_GROUP);
 	return -EINVAL;
 }
@@ -397,25 +406,37 @@ static char *cut_item(char *item)
 	return NULL;
 }
 
+/* Cuts up @items on the way. */
+static int set_items(struct option_group_state *state, char *items,
+		     struct err *err)
+{
+	bool is_first = true;
+	char *next;
+	int rc;
+
+	for (char *item = items; item; item = next) {
+		next = cut_item(item);
+		rc = set_item(state, item, is_first, err);
+		if (rc)
+			return rc;
+		is_first = false;
+	}
+	return option_group_end(state, err);
+}
+
 static int set_group_text(const struct option *option, void *base,
 			  const char *text, struct err *err)
 {
 	struct option_group_state state;
-	autofree char *copy = strdup(text);
-	char *item = copy;
-	char *next;
+	char *copy = strdup(text);
 	int rc;
 
 	if (!copy)
 		return err_sys(err, ENOMEM, "cannot store the value");
 	option_group_begin(&state, option, base);
-	for (; item; item = next) {
-		next = cut_item(item);
-		rc = set_item(&state, item, item == copy, err);
-		if (rc)
-			return rc;
-	}
-	return option_group_end(&state, err);
+	rc = set_items(&state, copy, err);
+	free(copy);
+	return rc;
 }
 
 int option_set_text(const struct option *option, void *base, const char *text,
@@ -587,7 +608,7 @@ static int parse_one(const struct option_table *table, int argc,
 
 	if (!strcmp(argv[0], "-h"))
 		name = "help";
-	else if (argv[0][0] == '-' && argv[0][1] != '-')
+	else if (argv[0][0] == '-' && argv[0][1] && argv[0][1] != '-')
 		return err_set(err, EINVAL,
 			       "unknown option %s; options begin with --",
 			       argv[0]);

@@ -51,7 +51,7 @@ struct option {
 	const char *name; /* without dashes; also the JSON key */
 	enum option_type type;
 	unsigned int flags; /* enum option_flag */
-	size_t offset; /* of the field in the target, or in the list's element */
+	size_t offset; /* of the field in the target or the list's element */
 	size_t width; /* of the field in bytes */
 	uint64_t unit; /* OPTION_SIZE */
 	const struct option_value *values; /* OPTION_ENUM; ends at no name */

@@ -84,8 +84,9 @@ static void add_instruction(struct text *text, const struct vcpu *vcpu,
 
 		if (gmem_read(vcpu->env->gmem, at.physical_address + i, &byte,
 			      1) < 0) {
-			add(text, i ? "" : " not guest RAM (address 0x%llx)",
-			    at.physical_address);
+			if (!i)
+				add(text, " not guest RAM (address 0x%llx)",
+				    at.physical_address);
 			break;
 		}
 		add(text, " %02x", byte);

@@ -56,7 +56,7 @@
 struct options {
 	char *run;
 	char *script;
-	char *file;
+	const char *file;
 	char *exit_port;
 	char *size;
 	char *console; /* the last console=, the one that gets /dev/console */
@@ -454,7 +454,7 @@ static void signals_open(struct watch *watch)
 	reboot(RB_DISABLE_CAD);
 }
 
-static void child_start(struct watch *watch, int console, char **argv)
+static void child_start(struct watch *watch, int console, const char **argv)
 {
 	sigset_t none;
 
@@ -473,7 +473,8 @@ static void child_start(struct watch *watch, int console, char **argv)
 	setenv("TERM", "linux", 0);
 	if (chdir("/root"))
 		say("cannot enter /root");
-	execv("/bin/busybox", argv);
+	/* execv writes to no string, whatever its prototype says. */
+	execv("/bin/busybox", (char **)argv);
 	dprintf(2, "hull-init: cannot run /bin/busybox: %s\n",
 		strerrordesc_np(errno));
 	_exit(127);
@@ -619,7 +620,7 @@ static void watch_run(const struct options *options, const struct watch *watch,
 }
 
 /* Writes the base64 script to a file. Returns its path, NULL if malformed. */
-static char *script_store(struct options *options)
+static const char *script_store(struct options *options)
 {
 	ssize_t size = base64_decode(options->script);
 	int fd = open(SCRIPT_PATH, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
@@ -634,8 +635,8 @@ static char *script_store(struct options *options)
 
 int main(void)
 {
-	char *shell[] = { "-sh", NULL };
-	char *argv[] = { "sh", NULL, NULL, NULL };
+	const char *shell[] = { "-sh", NULL };
+	const char *argv[] = { "sh", NULL, NULL, NULL };
 	struct options options = { 0 };
 	struct watch watch;
 	char *cmdline;

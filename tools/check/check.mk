@@ -28,6 +28,7 @@ check-warnings: check-objects
 	@$(CHECK_ENV) tools/check/warnings
 
 check-man:
+	+@$(MAKE) --no-print-directory -s $(BUILD)/hull.1
 	@$(CHECK_ENV) tools/check/man $(BUILD)/hull.1
 
 $(filter-out check-layers check-globals check-banned check-warnings check-man,\

@@ -1,0 +1,446 @@
+# What is wrong on the outside: each is refused with one clear sentence on
+# standard error and the status for it, nothing is started and nothing crashes.
+# shellcheck shell=bash disable=SC2154 # $out and its like: see run in harness.sh
+# where: none
+
+EXIT=$GUESTS/exit.elf
+
+hull_run() { run "$HULL" run "$@"; }
+
+test_no_command()
+{
+	run "$HULL"
+	assert_refused 2
+	run "$HULL" fly
+	assert_refused 2 fly
+}
+
+test_no_kernel()
+{
+	hull_run
+	assert_refused 2 kernel
+	hull_run --kernel ''
+	assert_refused 2 kernel
+	hull_run --kernel "$T/nowhere"
+	assert_refused 2 "$T/nowhere" 'no such file'
+}
+
+test_kernel_that_is_no_file()
+{
+	hull_run --kernel "$T"
+	assert_refused 2 "$T" 'directory'
+	mkfifo "$T/pipe"
+	hull_run --kernel "$T/pipe"
+	assert_refused 2 "$T/pipe"
+	hull_run --kernel /dev/null
+	assert_refused 2 /dev/null
+	: >"$T/empty"
+	hull_run --kernel "$T/empty"
+	assert_refused 2 "$T/empty"
+}
+
+# root: no
+test_kernel_that_may_not_be_read()
+{
+	cp "$EXIT" "$T/secret"
+	chmod 000 "$T/secret"
+	if [ "$(id -u)" -eq 0 ]; then
+		chmod 755 "$T"
+		run setpriv --reuid 65534 --regid 65534 --clear-groups \
+			"$(hull_for_all)" run --kernel "$T/secret"
+	else
+		hull_run --kernel "$T/secret"
+	fi
+	assert_refused 2 "$T/secret" 'permission'
+}
+
+# A copy that anybody can run, wherever the tree is.
+hull_for_all()
+{
+	install -m 755 "$HULL" "$T/hull"
+	echo "$T/hull"
+}
+
+test_random_bytes()
+{
+	local i size
+	for i in {1..20}; do
+		size=$((1 << (i % 20)))
+		noise "$i" $size >"$T/noise"
+		hull_run --kernel "$T/noise"
+		assert_refused 2 "$T/noise"
+	done
+}
+
+# Bytes that look random, and the same for the same seed.
+noise()
+{
+	awk -v seed="$1" -v size="$2" 'BEGIN {
+		srand(seed)
+		for (i = 0; i < size; i++)
+			printf "%c", int(rand() * 255) + 1
+	}'
+}
+
+# Wherever the file is cut, in the headers above all, it is an error. The last
+# bytes are section headers and symbols that no loader needs.
+test_truncated_elf()
+{
+	local size cut end
+	size=$(stat -c %s "$EXIT")
+	end=$(readelf -lW "$EXIT" | awk '$1 == "LOAD" {
+		e = strtonum_hex($2) + strtonum_hex($5); if (e > m) m = e
+	}
+	function strtonum_hex(h,   i, v) {
+		h = tolower(substr(h, 3)); v = 0
+		for (i = 1; i <= length(h); i++)
+			v = v * 16 + index("0123456789abcdef",
+				substr(h, i, 1)) - 1
+		return v
+	}
+	END { print m }')
+	for cut in {0..80} 100 119 120 200 500 1000 2000 $((end - 1)); do
+		if [ "$cut" -ge "$end" ] || [ "$cut" -ge "$size" ]; then
+			continue
+		fi
+		head -c "$cut" "$EXIT" >"$T/cut"
+		hull_run --kernel "$T/cut"
+		assert_refused 2 "$T/cut"
+	done
+}
+
+# where: host-kvm
+test_every_bit_of_the_elf_header()
+{
+	local byte flipped
+	for byte in {0..119}; do
+		cp "$EXIT" "$T/bent"
+		flipped=$(od -An -tu1 -j "$byte" -N 1 "$EXIT")
+		# shellcheck disable=SC2059 # the format is the byte
+		printf "\\$(printf %o $((flipped ^ 0x55)))" |
+			dd of="$T/bent" bs=1 seek="$byte" conv=notrunc \
+				status=none
+		# It may well start: then it must end by itself or in time.
+		run "$HULL" run --kernel "$T/bent" --timeout 1
+		case $status in
+		2) assert_refused 2 "$T/bent" ;;
+		3 | 8 | 10 | 12) ;;
+		*) fail "byte $byte: status $status" ;;
+		esac
+	done
+}
+
+test_elf_of_other_machines()
+{
+	local i
+	# 32 bit: EI_CLASS 1, EM_386
+	cp "$EXIT" "$T/i386"
+	printf '\001' | dd of="$T/i386" bs=1 seek=4 conv=notrunc status=none
+	hull_run --kernel "$T/i386"
+	assert_refused 2 "$T/i386" '32.bit'
+	# big-endian
+	cp "$EXIT" "$T/big"
+	printf '\002' | dd of="$T/big" bs=1 seek=5 conv=notrunc status=none
+	hull_run --kernel "$T/big"
+	assert_refused 2 "$T/big"
+	# AArch64: e_machine 183
+	cp "$EXIT" "$T/arm"
+	printf '\267' | dd of="$T/arm" bs=1 seek=18 conv=notrunc status=none
+	hull_run --kernel "$T/arm"
+	assert_refused 2 "$T/arm"
+}
+
+test_truncated_bzimage()
+{
+	local image=$LINUX/bzImage size cut
+	size=$(stat -c %s "$image")
+	for cut in 1 100 497 510 511 512 514 518 600 623 700 1000 1024 2048 \
+		8192 15000 16384 20000 $((size / 4)) $((size / 2)) \
+		$((size - 100000)) $((size - 5000)); do
+		head -c "$cut" "$image" >"$T/cut"
+		hull_run --kernel "$T/cut"
+		assert_refused 2 "$T/cut"
+	done
+}
+
+test_damaged_payload()
+{
+	local image=$LINUX/bzImage size
+	size=$(stat -c %s "$image")
+	cp "$image" "$T/bent"
+	head -c 4096 /dev/zero | tr '\0' '\377' |
+		dd of="$T/bent" bs=4096 seek=$((size / 8192)) conv=notrunc \
+			status=none
+	hull_run --kernel "$T/bent"
+	assert_refused 2 "$T/bent"
+}
+
+test_truncated_vmlinux()
+{
+	local image=$LINUX/vmlinux size cut
+	size=$(stat -c %s "$image")
+	for cut in 63 64 100 400 4096 1000000 $((size / 4)); do
+		head -c "$cut" "$image" >"$T/cut"
+		hull_run --kernel "$T/cut"
+		assert_refused 2 "$T/cut"
+	done
+}
+
+test_initrd()
+{
+	local kernel=$LINUX/bzImage
+	hull_run --kernel "$kernel" --initrd "$T/nowhere"
+	assert_refused 2 "$T/nowhere" 'no such file'
+	hull_run --kernel "$kernel" --initrd "$T"
+	assert_refused 2 "$T" directory
+	truncate -s 200M "$T/big"
+	hull_run --kernel "$kernel" --initrd "$T/big" --memory 128
+	assert_refused 2 "$T/big" 'fit|large'
+	# One that no memory could hold.
+	truncate -s 100G "$T/big"
+	hull_run --kernel "$kernel" --initrd "$T/big" --memory 8G
+	assert_refused 2 "$T/big" 'fit|large'
+}
+
+test_kernel_that_does_not_fit()
+{
+	hull_run --kernel "$LINUX/vmlinux" --memory 32
+	assert_refused 2 'fit|memory'
+}
+
+test_memory()
+{
+	local size
+	for size in 0 0M 1 31 16K 1000000000T 99999999999999999999 -1 1.5G \
+		12Q M '' ' 64' '64 '; do
+		hull_run --kernel "$EXIT" --memory "$size"
+		assert_refused 2 memory
+	done
+	hull_run --kernel "$EXIT" --memory 64M,hugepages=3M
+	assert_refused 2 hugepages
+	hull_run --kernel "$EXIT" --memory 65M,hugepages=2M
+	assert_refused 2 memory multiple
+	hull_run --kernel "$EXIT" --memory 64M,hugepages=2M,hugepages=2M
+	assert_refused 2 hugepages
+	hull_run --kernel "$EXIT" --memory 64M,color=red
+	assert_refused 2 color
+	hull_run --kernel "$EXIT" --memory hugepages=2M
+	assert_refused 2 memory
+}
+
+# More than an address space of 47 bits, or than this process may have.
+test_memory_that_cannot_be_mapped()
+{
+	hull_run --kernel "$EXIT" --memory 64T
+	case $status in
+	2) assert_refused 2 memory ;;
+	*) assert_refused 16 memory ;;
+	esac
+	run bash -c 'ulimit -v 4000000; exec "$@"' - \
+		"$HULL" run --kernel "$EXIT" --memory 16G
+	assert_refused 16 'memory'
+}
+
+test_huge_pages_that_are_not_there()
+{
+	local free
+	free=$(awk '/^HugePages_Free/ { print $2 }' /proc/meminfo)
+	[ "${free:-0}" -lt 100 ] || skip "this host has $free free huge pages"
+	hull_run --kernel "$EXIT" --memory 2G,hugepages=2M
+	assert_refused 16 'huge'
+}
+
+test_cpus()
+{
+	local n
+	for n in 0 65 1000 4294967297 99999999999999999999 -1 two 1.5 ''; do
+		hull_run --kernel "$EXIT" --cpus "$n"
+		assert_refused 2 cpus
+	done
+}
+
+test_cpu_model()
+{
+	hull_run --kernel "$EXIT" --cpu host,+warpdrive
+	assert_refused 2 warpdrive
+	hull_run --kernel "$EXIT" --cpu host,-warpdrive
+	assert_refused 2 warpdrive
+	hull_run --kernel "$EXIT" --cpu pentium
+	assert_refused 2 pentium
+	hull_run --kernel "$EXIT" --cpu host,avx
+	assert_refused 2 avx
+}
+
+test_unknown_option()
+{
+	hull_run --kernel "$EXIT" --kernal x
+	assert_refused 2 kernal
+	hull_run --kernel "$EXIT" -z
+	assert_refused 2 -- -z
+	hull_run --kernel "$EXIT" stray
+	assert_refused 2 stray
+	hull_run --kernel
+	assert_refused 2 kernel
+	hull_run --kernel "$EXIT" --print-config=maybe
+	assert_refused 2 print-config
+}
+
+test_values_of_options()
+{
+	hull_run --kernel "$EXIT" --boot floppy
+	assert_refused 2 floppy
+	hull_run --kernel "$EXIT" --console radio
+	assert_refused 2 radio
+	hull_run --kernel "$EXIT" --console file=
+	assert_refused 2 console
+	hull_run --kernel "$EXIT" --console "unix=/$(printf 'x%.0s' {1..200})"
+	assert_refused 2 console
+	hull_run --kernel "$EXIT" --timeout soon
+	assert_refused 2 timeout
+	hull_run --kernel "$EXIT" --debug-exit sometimes
+	assert_refused 2 debug-exit
+	hull_run --kernel "$EXIT" --acpi perhaps
+	assert_refused 2 acpi
+}
+
+# What terminals act on does not reach them from a file's name.
+test_control_characters_are_escaped()
+{
+	hull_run --kernel $'/no/\e[31mred\nline'
+	assert_refused 2
+	! grep -q $'\e' "$T/err" || fail "an escape sequence came through"
+}
+
+test_command_line_too_long()
+{
+	local long
+	long=$(printf 'x%.0s' {1..5000})
+	hull_run --kernel "$LINUX/bzImage" --cmdline "$long"
+	assert_refused 2 'command line|cmdline' '[0-9]{4}'
+	hull_run --kernel "$EXIT" --cmdline "$(head -c 100000 /dev/zero |
+		tr '\0' x)"
+	assert_refused 2 'command line|cmdline'
+}
+
+json()
+{
+	printf '%s' "$1" >"$T/vm.json"
+	hull_run --config "$T/vm.json"
+}
+
+test_json()
+{
+	local text
+	hull_run --config "$T/nowhere.json"
+	assert_refused 2 'nowhere.json' 'no such file'
+	hull_run --config "$T"
+	assert_refused 2 directory
+	json '{ "kernel": "/k", "kernal": "/x" }'
+	assert_refused 2 kernal
+	json '{ "kernel": "/k", "cpus": 1, "kernel": "/x" }'
+	assert_refused 2 kernel twice
+	json '{ "memory": { "size": "64M", "size": "65M" } }'
+	assert_refused 2 size twice
+	json '{ "memory": { "size": "64M", "colour": "red" } }'
+	assert_refused 2 colour
+	json '{ "kernel": "/k", "config": "x.json" }'
+	assert_refused 2 config
+	for text in '' '{' '[]' 'null' '"x"' '{ "kernel": "/k" } x' \
+		'{ "kernel": 1 }' '{ "cpus": "many" }' '{ "cpus": -1 }' \
+		'{ "cpus": 1.5 }' '{ "kernel": null }' '{ "kernel": ["a"] }' \
+		'{ "kernel": "a\u0000b" }' '{ kernel: "/k" }' \
+		$'{ "kernel": "\xff" }'; do
+		json "$text"
+		assert_refused 2 'vm\.json'
+	done
+	# deeper than a parser should follow, and longer than one should read
+	json "$(head -c 100000 /dev/zero | tr '\0' '[')"
+	assert_refused 2
+	head -c 20000000 /dev/zero | tr '\0' ' ' >"$T/vm.json"
+	hull_run --config "$T/vm.json"
+	assert_refused 2
+}
+
+test_nowhere_to_write()
+{
+	hull_run --kernel "$EXIT" --dump-fdt "$T/no/where"
+	assert_refused 2 "$T/no/where"
+	hull_run --kernel "$EXIT" --console file="$T/no/where"
+	case $status in 2 | 16) assert_refused "$status" "$T/no/where" ;;
+	*) fail "status $status" ;; esac
+	run bash -c '"$1" run --kernel /k --print-config >/dev/full' - "$HULL"
+	assert_refused 16 'standard output'
+}
+
+# --- the host's KVM ----------------------------------------------------------
+
+# root: yes
+test_no_kvm_device()
+{
+	mkdir -p "$T/root/dev"
+	cp "$HULL" "$T/root/hull"
+	cp "$EXIT" "$T/root/exit.elf"
+	run chroot "$T/root" /hull run --kernel /exit.elf
+	assert_refused 16 '/dev/kvm' 'modprobe|firmware|load'
+}
+
+# root: yes
+test_no_permission_says_which_group()
+{
+	mkdir -p "$T/root"/{dev,etc}
+	chmod 755 "$T" "$T/root"
+	cp "$HULL" "$T/root/hull"
+	cp "$EXIT" "$T/root/exit.elf"
+	echo 'root:x:0:
+hypervisors:x:4242:' >"$T/root/etc/group"
+	mknod "$T/root/dev/kvm" c 10 232 ||
+		skip "this machine lets nobody make device nodes"
+	chown 0:4242 "$T/root/dev/kvm"
+	chmod 660 "$T/root/dev/kvm"
+	run chroot --userspec 65534:65534 --groups '' "$T/root" \
+		/hull run --kernel /exit.elf
+	assert_refused 16 '/dev/kvm' 'permission' 'group.*hypervisors'
+	chmod 600 "$T/root/dev/kvm"
+	run chroot --userspec 65534:65534 --groups '' "$T/root" \
+		/hull run --kernel /exit.elf
+	assert_refused 16 '/dev/kvm' 'permission'
+}
+
+# root: yes
+test_kvm_that_is_something_else()
+{
+	mkdir -p "$T/root/dev"
+	cp "$HULL" "$T/root/hull"
+	cp "$EXIT" "$T/root/exit.elf"
+	: >"$T/root/dev/kvm"
+	run chroot "$T/root" /hull run --kernel /exit.elf
+	assert_refused 16 '/dev/kvm'
+}
+
+# where: host-kvm
+test_kvm_too_old()
+{
+	local cap name
+	run "$TOOLS/kvm_less" --api 11 -- "$HULL" run --kernel "$EXIT"
+	assert_refused 16 'version' 11
+	# linux/kvm.h: KVM_CAP_IRQFD, KVM_CAP_IOEVENTFD, KVM_CAP_SIGNAL_MSI,
+	# KVM_CAP_IMMEDIATE_EXIT
+	for cap in 32:IRQFD 36:IOEVENTFD 77:SIGNAL_MSI 136:IMMEDIATE_EXIT; do
+		name=KVM_CAP_${cap#*:}
+		run "$TOOLS/kvm_less" --cap "${cap%:*}" -- \
+			"$HULL" run --kernel "$EXIT"
+		assert_refused 16 "$name" 'kernel'
+	done
+}
+
+# where: host-kvm
+test_kvm_that_fails()
+{
+	local request
+	# KVM_CREATE_VM, KVM_CREATE_VCPU, KVM_SET_USER_MEMORY_REGION
+	for request in 0xae01 0xae41 0x4020ae46; do
+		run "$TOOLS/kvm_less" --errno 12 $request -- \
+			"$HULL" run --kernel "$EXIT"
+		assert_refused 16
+	done
+}

@@ -1,0 +1,417 @@
+/* The options of hull itself: defaults, checks, files against arguments. */
+#include <check.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "vmm/config.h"
+#include "vmm/config_json.h"
+#include "vmm/json_place.h"
+
+static struct vm_config config;
+static struct err err;
+static char folder[PATH_MAX];
+
+static void set_up(void)
+{
+	memset(&err, 0, sizeof(err));
+	config_init(&config);
+	snprintf(folder, sizeof(folder), "%s/hull-config-XXXXXX",
+		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+static const char *file_path(void)
+{
+	static char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/vm.json", folder);
+	return path;
+}
+
+static void tear_down(void)
+{
+	config_release(&config);
+	unlink(file_path());
+	rmdir(folder);
+}
+
+static void write_file(const char *text, size_t len)
+{
+	FILE *file = fopen(file_path(), "w");
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_uint_eq(fwrite(text, 1, len, file), len);
+	fclose(file);
+}
+
+#define ARGS(...) ((char *const[]){ __VA_ARGS__, NULL })
+
+static int from_args(char *const argv[])
+{
+	int argc = 0;
+
+	while (argv[argc])
+		argc++;
+	return config_from_args(&config, argc, argv, &err);
+}
+
+#define args_ok(...)                                    \
+	do {                                            \
+		int rc_ = from_args(ARGS(__VA_ARGS__)); \
+		ck_assert_msg(rc_ == 0, "%s", err.msg); \
+	} while (0)
+
+/* Parsed without a complaint, but refused by the check. */
+#define invalid(sentence, ...)                                             \
+	do {                                                               \
+		config_release(&config);                                   \
+		config_init(&config);                                      \
+		args_ok(__VA_ARGS__);                                      \
+		ck_assert_int_eq(config_validate(&config, &err), -EINVAL); \
+		ck_assert_str_eq(err.msg, sentence);                       \
+	} while (0)
+
+#define valid(...)                                                       \
+	do {                                                             \
+		config_release(&config);                                 \
+		config_init(&config);                                    \
+		args_ok(__VA_ARGS__);                                    \
+		ck_assert_msg(config_validate(&config, &err) == 0, "%s", \
+			      err.msg);                                  \
+	} while (0)
+
+START_TEST(test_defaults)
+{
+	ck_assert_ptr_null(config.kernel);
+	ck_assert_ptr_null(config.cmdline);
+	ck_assert_int_eq(config.boot, BOOT_PROTOCOL_AUTO);
+	ck_assert_uint_eq(config.cpus, 1);
+	ck_assert_str_eq(config.cpu, "host");
+	ck_assert_uint_eq(config.memory_bytes, 256 * MIB);
+	ck_assert_uint_eq(config.hugepage_bytes, 0);
+	ck_assert(config.acpi);
+	ck_assert(!config.fdt);
+	ck_assert_int_eq(config.console, CONSOLE_STDIO);
+	ck_assert_int_eq(config.debug_exit, DEBUG_EXIT_QEMU);
+	ck_assert_uint_eq(config.timeout_ms, 0);
+}
+END_TEST
+
+START_TEST(test_everything)
+{
+	args_ok("--kernel", "k", "--initrd", "i", "--cmdline", "", "--boot",
+		"pvh", "--cpus", "4", "--cpu", "host,-avx", "--memory",
+		"2G,hugepages=1G", "--acpi", "off", "--fdt", "on", "--console",
+		"unix=/s,,1", "--debug-exit", "value", "--timeout", "250ms",
+		"--verbose");
+	ck_assert_str_eq(config.initrd, "i");
+	ck_assert_str_eq(config.cmdline, "");
+	ck_assert_int_eq(config.boot, BOOT_PROTOCOL_PVH);
+	ck_assert_uint_eq(config.cpus, 4);
+	ck_assert_uint_eq(config.memory_bytes, 2 * GIB);
+	ck_assert_uint_eq(config.hugepage_bytes, GIB);
+	ck_assert(!config.acpi);
+	ck_assert(config.fdt);
+	ck_assert_int_eq(config.console, CONSOLE_UNIX);
+	ck_assert_str_eq(config.console_path, "/s,1");
+	ck_assert_int_eq(config.debug_exit, DEBUG_EXIT_VALUE);
+	ck_assert_uint_eq(config.timeout_ms, 250);
+	ck_assert(config.verbose);
+	ck_assert_int_eq(config_validate(&config, &err), 0);
+}
+END_TEST
+
+START_TEST(test_kernel_is_needed)
+{
+	invalid("no kernel to boot: give --kernel FILE", "--cpus", "1");
+	valid("--print-config");
+	ck_assert(!config_is_dump_only(&config));
+	valid("--dump-fdt", "x");
+	ck_assert(config_is_dump_only(&config));
+	valid("--dump-acpi", "x", "--kernel", "k");
+	ck_assert(!config_is_dump_only(&config));
+	invalid("--dump-acpi has nothing to write with --acpi off",
+		"--dump-acpi", "x", "--acpi", "off");
+}
+END_TEST
+
+START_TEST(test_cpus)
+{
+	invalid("--cpus 0: a guest has 1 to 64 virtual CPUs", "--kernel", "k",
+		"--cpus", "0");
+	invalid("--cpus 65: a guest has 1 to 64 virtual CPUs", "--kernel", "k",
+		"--cpus", "65");
+	valid("--kernel", "k", "--cpus", "64");
+	invalid("--cpu \"foo\": the only model is \"host\", as in --cpu host,-avx",
+		"--kernel", "k", "--cpu", "foo");
+}
+END_TEST
+
+START_TEST(test_memory)
+{
+	invalid("--memory 0: a guest needs memory, at least 32 MiB", "--kernel",
+		"k", "--memory", "0");
+	invalid("--memory 31M is too little; the least is 32 MiB", "--kernel",
+		"k", "--memory", "31");
+	valid("--kernel", "k", "--memory", "32");
+	invalid("--memory 33554433B is not a multiple of its page size, 4K",
+		"--kernel", "k", "--memory", "33554433B");
+	invalid("--memory 33M is not a multiple of its page size, 2M",
+		"--kernel", "k", "--memory", "33M,hugepages=2M");
+	invalid("--memory 1536M is not a multiple of its page size, 1G",
+		"--kernel", "k", "--memory", "1536M,hugepages=1G");
+	valid("--kernel", "k", "--memory", "64T");
+	invalid("--memory 65T is too much; the most is 64 TiB", "--kernel", "k",
+		"--memory", "65T");
+	config.memory_bytes = 64 * MIB;
+	config.hugepage_bytes = 12345;
+	ck_assert_int_eq(config_validate(&config, &err), -EINVAL);
+}
+END_TEST
+
+START_TEST(test_console)
+{
+	char path[120];
+	char option[140];
+
+	memset(path, 'x', sizeof(path));
+	path[108] = '\0';
+	snprintf(option, sizeof(option), "unix=%s", path);
+	invalid("--console unix=: the path is longer than the 107 bytes that a socket's name may have",
+		"--kernel", "k", "--console", option);
+	option[strlen(option) - 1] = '\0';
+	valid("--kernel", "k", "--console", option);
+	config.console = CONSOLE_FILE;
+	free(config.console_path);
+	config.console_path = NULL;
+	ck_assert_int_eq(config_validate(&config, &err), -EINVAL);
+	ck_assert_str_eq(err.msg, "--console file= needs a path");
+}
+END_TEST
+
+/* --help wins over mistakes in values. */
+START_TEST(test_help)
+{
+	args_ok("--memory", "12Q", "--help");
+	ck_assert(config.help);
+	config_release(&config);
+	config_init(&config);
+	args_ok("-h");
+	ck_assert(config.help);
+}
+END_TEST
+
+START_TEST(test_arguments_win_over_file)
+{
+	static const char text[] =
+		"{\"kernel\": \"file\", \"cpus\": 3,"
+		" \"memory\": {\"size\": \"1G\", \"hugepages\": \"2M\"}}";
+
+	write_file(text, sizeof(text) - 1);
+	args_ok("--memory", "64M", "--config", (char *)file_path(), "--initrd",
+		"i");
+	ck_assert_str_eq(config.kernel, "file");
+	ck_assert_uint_eq(config.cpus, 3);
+	ck_assert_uint_eq(config.memory_bytes, 64 * MIB);
+	ck_assert_uint_eq(config.hugepage_bytes, 0);
+	ck_assert_str_eq(config.initrd, "i");
+}
+END_TEST
+
+START_TEST(test_file_errors)
+{
+	autofree char *big = malloc(CONFIG_JSON_MAX_BYTES + 1);
+	char expected[PATH_MAX + 100];
+
+	ck_assert_int_eq(from_args(ARGS("--config", "/nowhere/x")), -ENOENT);
+	ck_assert_str_eq(err.msg,
+			 "cannot open /nowhere/x: No such file or directory");
+	ck_assert_int_eq(from_args(ARGS("--config", folder)), -EISDIR);
+	ck_assert_int_eq(from_args(ARGS("--config", "")), -EINVAL);
+	ck_assert_str_eq(err.msg, "--config: the value is empty");
+	memset(big, ' ', CONFIG_JSON_MAX_BYTES + 1);
+	write_file(big, CONFIG_JSON_MAX_BYTES + 1);
+	ck_assert_int_eq(from_args(ARGS("--config", (char *)file_path())),
+			 -EINVAL);
+	snprintf(expected, sizeof(expected),
+		 "%s is larger than the 1 MiB that a configuration may have",
+		 file_path());
+	ck_assert_str_eq(err.msg, expected);
+	memcpy(big, "{}", 2);
+	write_file(big, CONFIG_JSON_MAX_BYTES);
+	args_ok("--config", (char *)file_path());
+	write_file("{\"cpus\": 2, \"cpus\": 3}", 22);
+	ck_assert_int_eq(from_args(ARGS("--config", (char *)file_path())),
+			 -EINVAL);
+	snprintf(expected, sizeof(expected),
+		 "%s:1:13: the key \"cpus\" is given twice", file_path());
+	ck_assert_str_eq(err.msg, expected);
+}
+END_TEST
+
+/* The dump of @config, which the caller frees. */
+static char *dump(void)
+{
+	char *text = NULL;
+
+	ck_assert_msg(options_to_json(&config_options, &config, &text, &err) ==
+			      0,
+		      "%s", err.msg);
+	return text;
+}
+
+START_TEST(test_dump_is_accepted_back)
+{
+	autofree char *first = NULL;
+	autofree char *second = NULL;
+
+	args_ok("--kernel", "k \"q\" \\ \xc3\xa9", "--cmdline", "a=\"b c\"",
+		"--memory", "33554433B", "--console", "file=x,,y", "--timeout",
+		"1500ms", "--cpu", "host,+avx,-sse3", "--dump-fdt", "d",
+		"--print-config", "--verbose");
+	first = dump();
+	config_release(&config);
+	config_init(&config);
+	write_file(first, strlen(first));
+	args_ok("--config", (char *)file_path());
+	second = dump();
+	ck_assert_str_eq(first, second);
+	ck_assert_str_eq(config.console_path, "x,y");
+	ck_assert_uint_eq(config.memory_bytes, 33554433);
+	ck_assert(!config.print_config);
+}
+END_TEST
+
+START_TEST(test_dump_of_defaults)
+{
+	autofree char *text = dump();
+
+	ck_assert_str_eq(text, "{\n"
+			       "  \"boot\": \"auto\",\n"
+			       "  \"cpus\": 1,\n"
+			       "  \"cpu\": \"host\",\n"
+			       "  \"memory\": {\n"
+			       "    \"size\": \"256M\"\n"
+			       "  },\n"
+			       "  \"acpi\": true,\n"
+			       "  \"fdt\": false,\n"
+			       "  \"irqchip\": \"auto\",\n"
+			       "  \"console\": {\n"
+			       "    \"stdio\": true\n"
+			       "  },\n"
+			       "  \"debug-exit\": \"qemu\"\n"
+			       "}\n");
+}
+END_TEST
+
+/* Each option has what the help and the manual print of it. */
+START_TEST(test_table_is_complete)
+{
+	for (size_t i = 0; i < config_options.count; i++) {
+		const struct option *option = &config_options.options[i];
+		const struct option_group *group = option->group;
+
+		ck_assert_ptr_nonnull(option->help);
+		ck_assert_ptr_nonnull(option->section);
+		for (size_t j = 0; group && j < group->count; j++)
+			ck_assert_ptr_nonnull(group->options[j].help);
+		for (size_t j = i + 1; j < config_options.count; j++)
+			ck_assert_str_ne(option->name,
+					 config_options.options[j].name);
+	}
+}
+END_TEST
+
+/* ---- places in a JSON text ---- */
+
+static const char places[] =
+	"{ \"a\": {\"b\": [1, {\"c\": \"x\\\"]\"}, []] },\n"
+	"  \"d\": [ {\"e\": 2} ], \"a\\u0062\": 1 }";
+
+static void check_place(const char *path, const char *at)
+{
+	size_t offset = 0;
+
+	ck_assert(json_place_find(places, sizeof(places) - 1, path, &offset));
+	ck_assert_msg(!strncmp(places + offset, at, strlen(at)), "%s is at %s",
+		      path, places + offset);
+}
+
+START_TEST(test_places)
+{
+	unsigned int line;
+	unsigned int column;
+	char path[64];
+	size_t offset;
+
+	check_place("", "{ \"a\"");
+	check_place("a", "\"a\"");
+	check_place("a.b", "\"b\"");
+	check_place("a.b[0]", "1,");
+	check_place("a.b[1]", "{\"c\"");
+	check_place("a.b[1].c", "\"c\"");
+	check_place("a.b[2]", "[]]");
+	check_place("d[0].e", "\"e\"");
+	ck_assert(!json_place_find(places, sizeof(places) - 1, "e", &offset));
+	ck_assert(!json_place_find(places, sizeof(places) - 1, "a.b[3]",
+				   &offset));
+	ck_assert(!json_place_find(places, sizeof(places) - 1, "x\\\"]",
+				   &offset));
+	offset = (size_t)(strstr(places, "\"e\"") - places);
+	ck_assert(json_place_path(places, sizeof(places) - 1, offset, path,
+				  sizeof(path)));
+	ck_assert_str_eq(path, "d[0].e");
+	json_place_line(places, offset, &line, &column);
+	ck_assert_uint_eq(line, 2);
+	ck_assert_uint_eq(column, 11);
+}
+END_TEST
+
+/* Every text that ends too early is read to its end and not beyond. */
+START_TEST(test_places_in_cut_texts)
+{
+	for (size_t len = 0; len < sizeof(places); len++) {
+		autofree char *text = malloc(len ? len : 1);
+		char path[64];
+		size_t offset;
+
+		memcpy(text, places, len);
+		json_place_find(text, len, "d[0].zz", &offset);
+		json_place_path(text, len, len ? len - 1 : 0, path,
+				sizeof(path));
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("vmm/config");
+	TCase *tcase = tcase_create("config");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	suite_add_tcase(suite, tcase);
+	tcase_add_test(tcase, test_defaults);
+	tcase_add_test(tcase, test_everything);
+	tcase_add_test(tcase, test_kernel_is_needed);
+	tcase_add_test(tcase, test_cpus);
+	tcase_add_test(tcase, test_memory);
+	tcase_add_test(tcase, test_console);
+	tcase_add_test(tcase, test_help);
+	tcase_add_test(tcase, test_arguments_win_over_file);
+	tcase_add_test(tcase, test_file_errors);
+	tcase_add_test(tcase, test_dump_is_accepted_back);
+	tcase_add_test(tcase, test_dump_of_defaults);
+	tcase_add_test(tcase, test_table_is_complete);
+	tcase_add_test(tcase, test_places);
+	tcase_add_test(tcase, test_places_in_cut_texts);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
