@@ -84,9 +84,11 @@ static void map_bar(struct pci_host *host, struct pci_function *function,
 
 static void update_bars(struct pci_host *host, struct pci_function *function)
 {
-	bool decode = load_le16(function->config + PCI_COMMAND) &
-		      PCI_COMMAND_MEMORY;
+	bool decode;
 
+	if (!function)
+		return;
+	decode = load_le16(function->config + PCI_COMMAND) & PCI_COMMAND_MEMORY;
 	for (unsigned int i = 0; i < PCI_BARS; i++) {
 		uint64_t addr;
 
@@ -135,8 +137,12 @@ static void config_write(struct pci_host *host, unsigned int slot,
 		*byte = (uint8_t)((*byte & ~mask) |
 				  ((uint8_t)(value >> 8 * i) & mask));
 	}
-	if (offset < PCI_BAR0 + 4 * PCI_BARS)
+	/* All of them: who moves away makes room for another. */
+	if (offset < PCI_BAR0 + 4 * PCI_BARS) {
 		update_bars(host, function);
+		for (slot = 0; slot < PCI_HOST_SLOTS; slot++)
+			update_bars(host, host->slots[slot]);
+	}
 	if (function->ops && function->ops->config_written)
 		function->ops->config_written(function, offset, len);
 }
