@@ -22,7 +22,7 @@
 #define BRIDGE_VENDOR 0x1b36
 #define BRIDGE_DEVICE 0x0008
 
-/* --- BARs ----------------------------------------------------------------- */
+/* --- BARs ---------------------------------------------------------------- */
 
 static uint64_t bar_register(const struct pci_function *function,
 			     unsigned int index)
@@ -103,7 +103,7 @@ static void update_bars(struct pci_host *host, struct pci_function *function)
 	}
 }
 
-/* --- Configuration space ---------------------------------------------------- */
+/* --- Configuration space ------------------------------------------------- */
 
 /* Bytes beyond the 256 there are belong to PCI Express; a 0 there ends its
  * list of capabilities before it began (PCIe 2.0, 7.9.2). */
@@ -147,7 +147,7 @@ static void config_write(struct pci_host *host, unsigned int slot,
 		function->ops->config_written(function, offset, len);
 }
 
-/* --- The ports ---------------------------------------------------------------- */
+/* --- The ports ----------------------------------------------------------- */
 
 /* False when CONFIG_ADDRESS names nothing of ours. */
 static bool decode_address(const struct pci_host *host, unsigned int *ret_slot,
@@ -211,7 +211,7 @@ static const struct bus_ops port_ops = {
 	.write = port_write,
 };
 
-/* --- The ECAM window ------------------------------------------------------------ */
+/* --- The ECAM window ----------------------------------------------------- */
 
 /* Bits 15 to 19 are the device, 12 to 14 the function (PCIe 2.0, 7.2.2). Only
  * function 0 of a device is there. */
@@ -252,7 +252,7 @@ static const struct bus_ops ecam_ops = {
 	.write = ecam_write,
 };
 
-/* --- Plugging in ---------------------------------------------------------------- */
+/* --- Plugging in --------------------------------------------------------- */
 
 static int place_bar(struct pci_host *host, struct pci_function *function,
 		     unsigned int index, struct err *err)
@@ -311,7 +311,7 @@ int pci_host_add(struct pci_host *host, struct pci_function *function,
 	return (int)slot;
 }
 
-/* --- Life ------------------------------------------------------------------------ */
+/* --- Life ---------------------------------------------------------------- */
 
 static int claim(struct pci_host *host, struct err *err)
 {

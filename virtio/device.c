@@ -22,7 +22,7 @@
 	 VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_FEATURES_OK | \
 	 VIRTIO_CONFIG_S_FAILED)
 
-/* --- Life ----------------------------------------------------------------- */
+/* --- Life ---------------------------------------------------------------- */
 
 static void init_queue(struct virtio_queue *queue, struct virtio_device *device,
 		       uint16_t index, uint16_t max_size)
@@ -102,7 +102,7 @@ int virtio_queue_set_context(struct virtio_device *device, unsigned int index,
 	return 0;
 }
 
-/* --- Failing ---------------------------------------------------------------- */
+/* --- Failing ------------------------------------------------------------- */
 
 bool virtio_device_failed(const struct virtio_device *device)
 {
@@ -129,7 +129,7 @@ void virtio_device_fail(struct virtio_device *device, const char *what)
 	send_config_interrupt(device);
 }
 
-/* --- Serving a queue -------------------------------------------------------- */
+/* --- Serving a queue ----------------------------------------------------- */
 
 static void serve(struct virtio_queue *queue)
 {
@@ -280,7 +280,7 @@ void virtio_interrupt(struct virtio_device *device, unsigned int index)
 		device->transport->interrupt(device, index);
 }
 
-/* --- Reset ------------------------------------------------------------------ */
+/* --- Reset --------------------------------------------------------------- */
 
 void virtio_reset_done(struct virtio_device *device)
 {
@@ -358,7 +358,7 @@ void virtio_device_stop(struct virtio_device *device)
 	pthread_mutex_unlock(&device->lock);
 }
 
-/* --- Status ------------------------------------------------------------------ */
+/* --- Status -------------------------------------------------------------- */
 
 uint8_t virtio_read_status(struct virtio_device *device)
 {
@@ -421,7 +421,7 @@ void virtio_write_status(struct virtio_device *device, uint8_t value, bool wait)
 		activate(device);
 }
 
-/* --- Features ---------------------------------------------------------------- */
+/* --- Features ------------------------------------------------------------ */
 
 static bool features_agreed(const struct virtio_device *device)
 {
@@ -453,7 +453,7 @@ void virtio_write_driver_features(struct virtio_device *device, uint32_t select,
 				  (uint64_t)value << 32 * select;
 }
 
-/* --- Queues ------------------------------------------------------------------ */
+/* --- Queues -------------------------------------------------------------- */
 
 struct virtio_queue *virtio_queue_get(struct virtio_device *device,
 				      uint32_t index)
@@ -494,7 +494,7 @@ void virtio_queue_disable(struct virtio_queue *queue)
 		virtq_disable(&queue->vq);
 }
 
-/* --- Device configuration ---------------------------------------------------- */
+/* --- Device configuration ------------------------------------------------ */
 
 uint64_t virtio_read_config(struct virtio_device *device, uint64_t offset,
 			    unsigned int len)

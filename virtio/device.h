@@ -107,7 +107,7 @@ struct virtio_transport_ops {
 struct virtio_queue_counters {
 	atomic_uint_fast64_t kicks;
 	atomic_uint_fast64_t interrupts;
-	atomic_uint_fast64_t suppressed; /* interrupts the driver did not want */
+	atomic_uint_fast64_t suppressed; /* interrupts nobody wanted */
 };
 
 struct virtio_queue {
@@ -183,7 +183,7 @@ struct virtio_device {
 	atomic_uint_fast32_t config_generation;
 };
 
-/* --- For a device type ---------------------------------------------------- */
+/* --- For a device type --------------------------------------------------- */
 
 /* Which part of struct virtio_device is the type's to say. */
 struct virtio_device_init {
@@ -260,7 +260,7 @@ void virtio_config_set(struct virtio_device *device, uint32_t offset,
 void virtio_config_changed(struct virtio_device *device, uint32_t offset,
 			   const void *bytes, uint32_t len);
 
-/* --- For the machine ------------------------------------------------------ */
+/* --- For the machine ----------------------------------------------------- */
 
 /*
  * Queue @index is served by @context; before the driver can run. Creates the
@@ -281,7 +281,7 @@ void virtio_device_cancel(struct virtio_device *device);
  */
 void virtio_device_stop(struct virtio_device *device);
 
-/* --- For a transport ------------------------------------------------------ */
+/* --- For a transport ----------------------------------------------------- */
 
 /* All but virtio_notify with device->lock held. */
 

@@ -13,7 +13,7 @@
 #define REG_SHM_BASE_HIGH 0x0bc
 #define REG_CONFIG	  0x100
 
-/* --- Interrupts ----------------------------------------------------------- */
+/* --- Interrupts ---------------------------------------------------------- */
 
 static void raise(struct virtio_mmio *mmio, uint32_t why)
 {
@@ -72,7 +72,7 @@ static const struct virtio_transport_ops mmio_ops = {
 	.was_reset = mmio_was_reset,
 };
 
-/* --- Reading ---------------------------------------------------------------- */
+/* --- Reading ------------------------------------------------------------- */
 
 static uint32_t read_register(struct virtio_mmio *mmio, uint64_t offset)
 {
@@ -130,7 +130,7 @@ static uint64_t mmio_read(void *opaque, uint64_t offset, unsigned int len)
 	return value;
 }
 
-/* --- Writing ---------------------------------------------------------------- */
+/* --- Writing ------------------------------------------------------------- */
 
 static void set_low(gpa_t *gpa, uint32_t value)
 {
@@ -249,7 +249,7 @@ const struct bus_ops virtio_mmio_bus_ops = {
 	.write = mmio_write,
 };
 
-/* --- Life --------------------------------------------------------------------- */
+/* --- Life ---------------------------------------------------------------- */
 
 void virtio_mmio_init(struct virtio_mmio *mmio, struct virtio_device *device,
 		      struct irq_line *irq, bool level_triggered)

@@ -81,7 +81,7 @@ static inline bool msix_enabled(const struct msix *msix)
 	return atomic_load(&msix->enabled);
 }
 
-/* Sends the message of @vector, or remembers it while it is masked. */
-void msix_fire(struct msix *msix, unsigned int vector);
+/* Sends the message of vector @index, or remembers it while it is masked. */
+void msix_fire(struct msix *msix, unsigned int index);
 
 #endif

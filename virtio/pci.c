@@ -35,7 +35,7 @@
 #define ISR_QUEUE  1
 #define ISR_CONFIG 2
 
-/* --- Interrupts --------------------------------------------------------------- */
+/* --- Interrupts ---------------------------------------------------------- */
 
 /* irq_lock held. */
 static void update_intx(struct virtio_pci *pci)
@@ -116,7 +116,7 @@ static const struct virtio_transport_ops pci_ops = {
 	.was_reset = pci_was_reset,
 };
 
-/* --- The common configuration --------------------------------------------------- */
+/* --- The common configuration -------------------------------------------- */
 
 /* Fields that can be accessed, and how wide they are (4.1.3.1). */
 static bool common_access_fits(uint64_t offset, unsigned int len)
@@ -287,7 +287,7 @@ static void write_common(struct virtio_pci *pci, uint64_t offset,
 	}
 }
 
-/* --- The BAR ---------------------------------------------------------------------- */
+/* --- The BAR ------------------------------------------------------------- */
 
 static uint64_t read_locked(struct virtio_pci *pci, uint64_t offset,
 			    unsigned int len)
@@ -368,7 +368,7 @@ static const struct bus_ops bar_ops = {
 	.write = bar_write,
 };
 
-/* --- Configuration space ------------------------------------------------------------ */
+/* --- Configuration space ------------------------------------------------- */
 
 static bool overlaps(unsigned int offset, unsigned int len, unsigned int at,
 		     unsigned int size)
@@ -468,7 +468,7 @@ static const struct pci_function_ops function_ops = {
 	.bar_moved = on_bar_moved,
 };
 
-/* --- Building ------------------------------------------------------------------------- */
+/* --- Building ------------------------------------------------------------ */
 
 /* PCI's name for what the device is; guests without a driver look at it. */
 static uint32_t class_of(uint16_t id)

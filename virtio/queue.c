@@ -8,7 +8,7 @@
 #include "core/util.h"
 #include "virtio/queue_internal.h"
 
-/* --- Setting up --------------------------------------------------------- */
+/* --- Setting up ---------------------------------------------------------- */
 
 void virtq_init(struct virtq *vq, const struct gmem *gmem)
 {

@@ -191,7 +191,7 @@ int virtq_restore(struct virtq *vq, const struct virtq_state *state,
 		  const struct virtq_features *features, uint16_t max_size,
 		  struct err *err);
 
-/* --- Access to a chain's bytes ----------------------------------------- */
+/* --- Access to a chain's bytes ------------------------------------------- */
 
 /*
  * Copies from the readable part at @offset / to the writable part at @offset.

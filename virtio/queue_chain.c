@@ -57,24 +57,28 @@ void virtq_walk_begin(struct virtq_walk *walk, struct virtq *vq,
 	chain->writable_bytes = 0;
 }
 
-static void add_segment(struct virtq_walk *walk, uint8_t *host, uint32_t len,
+static bool extends(const struct iovec *segment, const uint8_t *host)
+{
+	return (const uint8_t *)segment->iov_base + segment->iov_len == host;
+}
+
+static void add_segment(struct virtq_walk *walk, const struct iovec *added,
 			bool writable)
 {
 	struct virtq_chain *chain = walk->chain;
 	unsigned int count = (unsigned int)chain->readable + chain->writable;
-	struct iovec *last = count ? &chain->iov[count - 1] : NULL;
-	bool last_writable = chain->writable != 0;
+	bool same_direction = count && (chain->writable != 0) == writable;
 
-	if (last && last_writable == writable &&
-	    (uint8_t *)last->iov_base + last->iov_len == host) {
-		last->iov_len += len;
+	if (same_direction &&
+	    extends(&chain->iov[count - 1], added->iov_base)) {
+		chain->iov[count - 1].iov_len += added->iov_len;
 		return;
 	}
 	if (count == chain->iov_max) {
 		walk->too_long = true;
 		return;
 	}
-	chain->iov[count] = (struct iovec){ host, len };
+	chain->iov[count] = *added;
 	if (writable)
 		chain->writable++;
 	else
@@ -88,7 +92,7 @@ const char *virtq_walk_add(struct virtq_walk *walk,
 	bool writable = desc->flags & VRING_DESC_F_WRITE;
 	uint64_t *bytes = writable ? &chain->writable_bytes :
 				     &chain->readable_bytes;
-	uint8_t *host;
+	struct iovec added;
 
 	if (++walk->seen > VIRTQ_MAX_SIZE)
 		return "a chain has too many descriptors";
@@ -97,8 +101,9 @@ const char *virtq_walk_add(struct virtq_walk *walk,
 		return "a readable descriptor follows a writable one";
 	if (!desc->len)
 		return NULL;
-	host = gmem_ptr(walk->vq->gmem, desc->gpa, desc->len);
-	if (!host)
+	added.iov_base = gmem_ptr(walk->vq->gmem, desc->gpa, desc->len);
+	added.iov_len = desc->len;
+	if (!added.iov_base)
 		return "a buffer is not in guest RAM";
 	*bytes += desc->len;
 	/* virtio 1.2, 2.7.5.2: no chain is longer than 2^32 bytes; used.len
@@ -106,7 +111,7 @@ const char *virtq_walk_add(struct virtq_walk *walk,
 	if (*bytes > UINT32_MAX)
 		return "a chain is longer than 4 GiB";
 	if (!walk->too_long)
-		add_segment(walk, host, desc->len, writable);
+		add_segment(walk, &added, writable);
 	return NULL;
 }
 
@@ -150,7 +155,7 @@ int virtq_walk_end(struct virtq_walk *walk, uint16_t head, uint16_t slots)
 	return 1;
 }
 
-/* --- Access to the bytes -------------------------------------------------- */
+/* --- Access to the bytes ------------------------------------------------- */
 
 /*
  * The part of segment @seg that begins *offset bytes after its start, at most

@@ -36,7 +36,7 @@ static void advance(const struct virtq *vq, uint16_t *index, bool *wrap,
 	*index = next;
 }
 
-/* --- Taking chains -------------------------------------------------------- */
+/* --- Taking chains ------------------------------------------------------- */
 
 /* virtio 1.2, 2.8.1: available is AVAIL as the wrap counter and USED not. */
 static bool is_available(const struct virtq *vq, uint16_t flags)
@@ -139,7 +139,7 @@ void virtq_packed_unpop(struct virtq *vq, uint16_t slots)
 	vq->next_avail = (uint16_t)(vq->next_avail - slots);
 }
 
-/* --- Giving them back ------------------------------------------------------ */
+/* --- Giving them back ---------------------------------------------------- */
 
 void virtq_packed_push(struct virtq *vq, uint16_t head, uint32_t len_bytes,
 		       uint16_t slots)

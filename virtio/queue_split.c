@@ -26,7 +26,7 @@ static uint16_t load_avail_idx(const struct virtq *vq)
 	return virtq_load16_acquire(vq->driver + RING_IDX);
 }
 
-/* --- Taking chains -------------------------------------------------------- */
+/* --- Taking chains ------------------------------------------------------- */
 
 static const char *walk_table(struct virtq_walk *walk, const uint8_t *table,
 			      unsigned int count)
@@ -117,7 +117,7 @@ bool virtq_split_has_chains(const struct virtq *vq)
 	       load_avail_idx(vq) != vq->next_avail;
 }
 
-/* --- Giving them back ------------------------------------------------------ */
+/* --- Giving them back ---------------------------------------------------- */
 
 void virtq_split_push(struct virtq *vq, uint16_t head, uint32_t len_bytes)
 {

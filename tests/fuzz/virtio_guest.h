@@ -5,17 +5,15 @@
  * as the digit of its low four bits, so that every input means something.
  *
  *	R		reset
- *	S f q		bring the device up; f: 1 packed, 2 EVENT_IDX, 4 INDIRECT,
- *			8 a queue of one instead of eight; q: 1 no queues at all
+ *	S f q		start the device; f: 1 packed, 2 EVENT_IDX,
+ *			4 INDIRECT, 8 queues of one; q: 1 none at all
  *	Q q		from now on, queue q
- *	A n w k		add a chain of n + 1 buffers, the last w of them writable,
+ *	A n w k		add a chain of n + 1 buffers, the last w writable,
  *			k says how long they are
  *	I n w k		the same through an indirect table
  *	N		kick the queue
  *	T		take what came back
  *	E v		say when to be interrupted
- *	Z n b		write n + 1 bytes b into the next readable buffer (see
- *			the device's harness)
  *	D i f v		spoil field f of descriptor i with value v
  *	X v		move the available index by v - 8
  *	H v		make descriptor v available
@@ -108,7 +106,7 @@ static inline void guest_require(bool holds, const char *what)
 	abort();
 }
 
-/* --- Input ------------------------------------------------------------------ */
+/* --- Input --------------------------------------------------------------- */
 
 static inline uint8_t guest_byte(struct guest *guest)
 {
@@ -152,7 +150,7 @@ static inline uint64_t guest_value(struct guest *guest)
 	return values[guest_digit(guest)];
 }
 
-/* --- Memory ----------------------------------------------------------------- */
+/* --- Memory -------------------------------------------------------------- */
 
 /* Memory between two pages that nobody may touch. */
 static inline uint8_t *guest_map(uint64_t size)
@@ -192,7 +190,7 @@ static inline void guest_init_memory(struct guest *guest)
 	};
 }
 
-/* --- A well-behaved driver ---------------------------------------------------- */
+/* --- A well-behaved driver ----------------------------------------------- */
 
 static inline void guest_forget(struct guest *guest)
 {
@@ -413,7 +411,7 @@ static inline void guest_events(struct guest *guest)
 		ring_set_avail_flags(ring, wish & 1);
 }
 
-/* --- A bad one ------------------------------------------------------------------ */
+/* --- A bad one ----------------------------------------------------------- */
 
 static inline void guest_spoil_desc(struct guest *guest)
 {

@@ -1,7 +1,7 @@
 /*
  * The PCI transport behind a real host bridge for tests/fuzz/virtio_guest.h.
- * Raw accesses (W, G) take the page of the BAR from another digit in front:
- * W p aaa w v. Its own operations:
+ * Raw accesses take the page of the BAR from another digit at the end: W aaa w
+ * v p, G aaa w p. Its own operations:
  *
  *	B v	move the BAR to the place v
  *	M v	write v to the top of MSI-X control

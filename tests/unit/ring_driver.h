@@ -75,7 +75,7 @@ static inline void ring_init(struct ring_driver *ring, const struct gmem *gmem,
 	memset(ring_host(ring, base, 1), 0, device + 6 + 8ULL * size - base);
 }
 
-/* --- Raw fields ----------------------------------------------------------- */
+/* --- Raw fields ---------------------------------------------------------- */
 
 static inline void ring_write_desc(uint8_t *at, bool packed, gpa_t gpa,
 				   uint32_t len, uint16_t flags, uint16_t next)
@@ -178,7 +178,7 @@ static inline uint32_t ring_device_event(const struct ring_driver *ring)
 		__ATOMIC_RELAXED));
 }
 
-/* --- What a good driver does ---------------------------------------------- */
+/* --- What a good driver does --------------------------------------------- */
 
 static inline uint16_t ring_packed_flags(bool wrap)
 {

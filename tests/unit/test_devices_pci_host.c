@@ -177,7 +177,7 @@ static void port_out(uint64_t port, unsigned int len, uint32_t value)
 	ck_assert(bus_write(&pio, port, value, len));
 }
 
-/* --- Finding what is there ------------------------------------------------------ */
+/* --- Finding what is there ----------------------------------------------- */
 
 START_TEST(test_bridge)
 {
@@ -314,7 +314,7 @@ START_TEST(test_capabilities)
 }
 END_TEST
 
-/* --- BARs -------------------------------------------------------------------------- */
+/* --- BARs ---------------------------------------------------------------- */
 
 static uint64_t bar_addr(unsigned int slot)
 {
@@ -456,7 +456,7 @@ START_TEST(test_moves_onto_another)
 }
 END_TEST
 
-/* --- Plugging in --------------------------------------------------------------------- */
+/* --- Plugging in --------------------------------------------------------- */
 
 START_TEST(test_slots)
 {

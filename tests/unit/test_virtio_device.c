@@ -259,7 +259,7 @@ static bool used(unsigned int index)
 	return ring_take(&rings[index], &id, &len);
 }
 
-/* --- Features ----------------------------------------------------------------- */
+/* --- Features ------------------------------------------------------------ */
 
 START_TEST(test_offered_features)
 {
@@ -322,7 +322,7 @@ START_TEST(test_features_are_latched)
 }
 END_TEST
 
-/* --- Status --------------------------------------------------------------------- */
+/* --- Status -------------------------------------------------------------- */
 
 START_TEST(test_status_bits_only_grow)
 {
@@ -368,7 +368,7 @@ START_TEST(test_activation_fails)
 }
 END_TEST
 
-/* --- Queues ----------------------------------------------------------------------- */
+/* --- Queues -------------------------------------------------------------- */
 
 START_TEST(test_queue_needs_an_agreement)
 {
@@ -473,7 +473,7 @@ START_TEST(test_kick_again)
 }
 END_TEST
 
-/* --- Failures --------------------------------------------------------------------- */
+/* --- Failures ------------------------------------------------------------ */
 
 START_TEST(test_broken_queue)
 {
@@ -517,7 +517,7 @@ START_TEST(test_broken_outside_a_kick)
 }
 END_TEST
 
-/* --- Reset -------------------------------------------------------------------------- */
+/* --- Reset --------------------------------------------------------------- */
 
 START_TEST(test_reset_forgets)
 {
@@ -631,11 +631,11 @@ START_TEST(test_no_interrupt_after_a_reset)
 }
 END_TEST
 
-/* --- Configuration -------------------------------------------------------------------- */
+/* --- Configuration ------------------------------------------------------- */
 
 START_TEST(test_config_bounds)
 {
-	for (uint8_t i = 0; i < sizeof(probe.config); i++)
+	for (size_t i = 0; i < sizeof(probe.config); i++)
 		probe.config[i] = (uint8_t)(i + 1);
 	ck_assert_uint_eq(virtio_read_config(device, 0, 4), 0x04030201);
 	ck_assert_uint_eq(virtio_read_config(device, 1, 2), 0x0302);
@@ -672,7 +672,7 @@ START_TEST(test_config_change)
 }
 END_TEST
 
-/* --- A thread for a queue -------------------------------------------------------------- */
+/* --- A thread for a queue ------------------------------------------------ */
 
 static void await_used(unsigned int index)
 {

@@ -315,7 +315,7 @@ START_TEST(test_config_generation)
 }
 END_TEST
 
-/* --- The entropy device ------------------------------------------------------ */
+/* --- The entropy device -------------------------------------------------- */
 
 START_TEST(test_entropy)
 {

@@ -90,7 +90,7 @@ static void on_notify_moved(void *opaque, struct virtio_pci *moved,
 	notify_base = base;
 }
 
-/* --- What a bridge does --------------------------------------------------------- */
+/* --- What a bridge does -------------------------------------------------- */
 
 static uint32_t cfg_in(unsigned int offset, unsigned int len)
 {
@@ -130,7 +130,7 @@ static void out(uint64_t offset, unsigned int len, uint64_t value)
 	bar->ops->write(bar->device, offset, value, len);
 }
 
-/* --- What a driver does ----------------------------------------------------------- */
+/* --- What a driver does -------------------------------------------------- */
 
 static void find_capabilities(void)
 {
@@ -291,7 +291,7 @@ static uint32_t request(uint32_t len)
 	return got;
 }
 
-/* --- Identity and structures ----------------------------------------------------- */
+/* --- Identity and structures --------------------------------------------- */
 
 START_TEST(test_identity)
 {
@@ -466,7 +466,7 @@ START_TEST(test_notify)
 }
 END_TEST
 
-/* --- Interrupts ---------------------------------------------------------------------- */
+/* --- Interrupts ---------------------------------------------------------- */
 
 START_TEST(test_msix)
 {
@@ -628,7 +628,7 @@ START_TEST(test_no_intx)
 }
 END_TEST
 
-/* --- The access window ------------------------------------------------------------------ */
+/* --- The access window --------------------------------------------------- */
 
 static void aim(unsigned int bar, uint32_t offset, uint32_t len)
 {

@@ -73,7 +73,7 @@ static void expect_used(uint32_t id, uint32_t len)
 	ck_assert_uint_eq(got_len, len);
 }
 
-/* --- Taking and giving back ------------------------------------------------ */
+/* --- Taking and giving back ---------------------------------------------- */
 
 START_TEST(test_chain)
 {
@@ -266,7 +266,7 @@ START_TEST(test_taken_once)
 }
 END_TEST
 
-/* --- Chains that cannot be ------------------------------------------------- */
+/* --- Chains that cannot be ----------------------------------------------- */
 
 START_TEST(test_readable_behind_writable)
 {
@@ -443,7 +443,7 @@ START_TEST(test_longest_chain)
 }
 END_TEST
 
-/* --- Indirect tables -------------------------------------------------------- */
+/* --- Indirect tables ----------------------------------------------------- */
 
 START_TEST(test_indirect)
 {
@@ -587,7 +587,7 @@ START_TEST(test_indirect_is_bounded)
 	ck_assert_ptr_nonnull(buffers);
 	set_up_size(SIZE, _i);
 	for (unsigned int i = 0; i <= VIRTQ_MAX_SIZE; i++)
-		buffers[i] = (struct ring_buffer){ DATA + 2 * i, 1, true };
+		buffers[i] = (struct ring_buffer){ DATA + 2ULL * i, 1, true };
 	ring_add_indirect(&ring, TABLE, buffers, VIRTQ_MAX_SIZE);
 	ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
 	ck_assert_uint_eq(chain.writable, VIRTQ_MAX_SIZE);
@@ -597,7 +597,7 @@ START_TEST(test_indirect_is_bounded)
 }
 END_TEST
 
-/* --- Access to the bytes ------------------------------------------------------ */
+/* --- Access to the bytes ------------------------------------------------- */
 
 START_TEST(test_chain_bytes)
 {

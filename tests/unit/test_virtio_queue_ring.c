@@ -67,7 +67,7 @@ static void one_round(void)
 	ck_assert(ring_take(&ring, &id, &len));
 }
 
-/* --- Where a queue may lie ------------------------------------------------- */
+/* --- Where a queue may lie ----------------------------------------------- */
 
 static int enable(struct virtq_layout layout, uint16_t max_size)
 {
@@ -184,7 +184,7 @@ START_TEST(test_disabled)
 }
 END_TEST
 
-/* --- Interrupts -------------------------------------------------------------- */
+/* --- Interrupts ---------------------------------------------------------- */
 
 START_TEST(test_nothing_to_tell)
 {
@@ -308,7 +308,7 @@ START_TEST(test_batch_of_a_whole_ring)
 }
 END_TEST
 
-/* --- Kicks ---------------------------------------------------------------------- */
+/* --- Kicks --------------------------------------------------------------- */
 
 START_TEST(test_kicks)
 {
@@ -352,7 +352,7 @@ START_TEST(test_enable_kicks_looks_again)
 }
 END_TEST
 
-/* --- Rest ------------------------------------------------------------------------- */
+/* --- Rest ---------------------------------------------------------------- */
 
 START_TEST(test_save_and_restore)
 {
@@ -408,7 +408,7 @@ START_TEST(test_disabled_queues_are_restored)
 }
 END_TEST
 
-/* --- A driver on another thread ---------------------------------------------------- */
+/* --- A driver on another thread ------------------------------------------ */
 
 #define ROUNDS 20000
 
