@@ -260,7 +260,7 @@ START_TEST(test_taken_once)
 	set_up_size(SIZE, _i);
 	ring_add(&ring, &buffer, 1);
 	ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
-	memset(at(RING_BASE), 0xff, 16 * SIZE);
+	memset(at(RING_BASE), 0xff, 16ULL * SIZE);
 	ck_assert_ptr_eq(iov[0].iov_base, at(DATA));
 	ck_assert_uint_eq(iov[0].iov_len, 64);
 }
