@@ -1,0 +1,157 @@
+/*
+ * An I/O context on a thread of its own over poll(2), as small as it can be.
+ * The eventfds are read, which the contract allows.
+ */
+#ifndef TESTS_UNIT_IO_CONTEXT_DOUBLE_H
+#define TESTS_UNIT_IO_CONTEXT_DOUBLE_H
+
+#include <check.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "core/io_context.h"
+#include "core/util.h"
+
+#define IO_DOUBLE_WATCHES 8
+
+struct io_double {
+	struct io_context context;
+	pthread_t thread;
+	bool running;
+	int wake_fd;
+	struct io_watch *watches[IO_DOUBLE_WATCHES]; /* of the thread */
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t changed;
+	void (*run)(void *opaque);
+	void *opaque;
+	bool stop;
+};
+
+static inline void io_double_wake(const struct io_double *io)
+{
+	uint64_t one = 1;
+
+	ck_assert_int_eq(write(io->wake_fd, &one, sizeof(one)), sizeof(one));
+}
+
+static inline void io_double_call(struct io_context *context,
+				  void (*run)(void *opaque), void *opaque)
+{
+	struct io_double *io = container_of(context, struct io_double, context);
+
+	if (!io->running || pthread_equal(pthread_self(), io->thread)) {
+		run(opaque);
+		return;
+	}
+	pthread_mutex_lock(&io->lock);
+	while (io->run)
+		pthread_cond_wait(&io->changed, &io->lock);
+	io->run = run;
+	io->opaque = opaque;
+	io_double_wake(io);
+	while (io->run == run && io->opaque == opaque)
+		pthread_cond_wait(&io->changed, &io->lock);
+	pthread_mutex_unlock(&io->lock);
+}
+
+static inline int io_double_watch(struct io_context *context,
+				  struct io_watch *watch, struct err *err)
+{
+	struct io_double *io = container_of(context, struct io_double, context);
+
+	for (int i = 0; i < IO_DOUBLE_WATCHES; i++) {
+		if (io->watches[i])
+			continue;
+		io->watches[i] = watch;
+		return 0;
+	}
+	return err_set(err, 28, "no room for another eventfd");
+}
+
+static inline void io_double_unwatch(struct io_context *context,
+				     struct io_watch *watch)
+{
+	struct io_double *io = container_of(context, struct io_double, context);
+
+	for (int i = 0; i < IO_DOUBLE_WATCHES; i++) {
+		if (io->watches[i] == watch)
+			io->watches[i] = NULL;
+	}
+}
+
+/* Runs what was called for. False when the thread shall end. */
+static inline bool io_double_work(struct io_double *io)
+{
+	bool stop;
+
+	pthread_mutex_lock(&io->lock);
+	if (io->run) {
+		io->run(io->opaque);
+		io->run = NULL;
+		pthread_cond_broadcast(&io->changed);
+	}
+	stop = io->stop;
+	pthread_mutex_unlock(&io->lock);
+	return !stop;
+}
+
+static inline void *io_double_thread(void *opaque)
+{
+	struct io_double *io = opaque;
+
+	do {
+		struct pollfd fds[IO_DOUBLE_WATCHES + 1];
+
+		for (int i = 0; i < IO_DOUBLE_WATCHES; i++)
+			fds[i] = (struct pollfd){
+				.fd = io->watches[i] ? io->watches[i]->fd : -1,
+				.events = POLLIN,
+			};
+		fds[IO_DOUBLE_WATCHES] =
+			(struct pollfd){ .fd = io->wake_fd, .events = POLLIN };
+		poll(fds, IO_DOUBLE_WATCHES + 1, -1);
+		for (int i = 0; i <= IO_DOUBLE_WATCHES; i++) {
+			uint64_t count;
+
+			if (!(fds[i].revents & POLLIN) ||
+			    read(fds[i].fd, &count, sizeof(count)) < 0)
+				continue;
+			if (i < IO_DOUBLE_WATCHES && io->watches[i])
+				io->watches[i]->ready(io->watches[i]);
+		}
+	} while (io_double_work(io));
+	return NULL;
+}
+
+static inline void io_double_start(struct io_double *io)
+{
+	static const struct io_context_ops ops = {
+		.call = io_double_call,
+		.watch = io_double_watch,
+		.unwatch = io_double_unwatch,
+	};
+
+	*io = (struct io_double){ .context = { .ops = &ops } };
+	io->wake_fd = eventfd(0, EFD_CLOEXEC);
+	pthread_mutex_init(&io->lock, NULL);
+	pthread_cond_init(&io->changed, NULL);
+	ck_assert_int_eq(
+		pthread_create(&io->thread, NULL, io_double_thread, io), 0);
+	io->running = true;
+}
+
+static inline void io_double_stop(struct io_double *io)
+{
+	pthread_mutex_lock(&io->lock);
+	io->stop = true;
+	pthread_mutex_unlock(&io->lock);
+	io_double_wake(io);
+	ck_assert_int_eq(pthread_join(io->thread, NULL), 0);
+	for (int i = 0; i < IO_DOUBLE_WATCHES; i++)
+		ck_assert_ptr_null(io->watches[i]);
+	close(io->wake_fd);
+}
+
+#endif

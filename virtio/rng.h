@@ -1,0 +1,27 @@
+/*
+ * The entropy device: fills what the driver asks for from the host's random
+ * number generator, at most VIRTIO_RNG_MAX_BYTES per request.
+ *
+ * Source: virtio 1.2, 5.4.
+ */
+#ifndef VIRTIO_RNG_H
+#define VIRTIO_RNG_H
+
+#include "virtio/device.h"
+
+/*
+ * A longer request is answered in part (5.4.6.2): the driver asks again, and
+ * no guest holds a thread of ours for long.
+ */
+#define VIRTIO_RNG_MAX_BYTES 4096
+
+struct virtio_rng {
+	struct virtio_device device;
+};
+
+int virtio_rng_init(struct virtio_rng *rng, const struct virtio_env *env,
+		    struct err *err);
+/* The device was stopped. */
+void virtio_rng_release(struct virtio_rng *rng);
+
+#endif
