@@ -1,6 +1,6 @@
 /*
  * A thread that moves data for devices, seen from the device: it runs
- * functions and watches eventfds. The thread's own loop (io/uring, or a double
+ * functions, watches file descriptors and keeps timers. The thread's own loop (io/uring, or a double
  * in a test) implements the operations, so that no device needs to know which
  * loop it lives on.
  *
@@ -9,25 +9,45 @@
 #ifndef CORE_IO_CONTEXT_H
 #define CORE_IO_CONTEXT_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "core/err.h"
 
 struct io_context;
 
 /*
- * An eventfd that is looked at. Owned by the caller, who unwatches it before
- * its storage or its fd goes away.
+ * A file descriptor that is looked at for input. Owned by the caller, who
+ * unwatches it before its storage or its fd goes away.
  */
 struct io_watch {
-	int fd; /* borrowed eventfd */
+	int fd; /* borrowed */
 	/*
-	 * The eventfd was written at least once since the last call. The
-	 * implementation may leave its counter unread, or read it; `ready`
-	 * itself never touches the fd. Called once after io_context_watch
-	 * too when the eventfd had been written before.
+	 * eventfd: a kick that carries no data. It was written at least once
+	 * since the last call; the implementation may leave its counter
+	 * unread, or read it, and `ready` itself never touches the fd.
+	 *
+	 * Else (a tap, a socket): there is input. `ready` reads until EAGAIN:
+	 * input that was there before and was left is not told again.
+	 *
+	 * Called once after io_context_watch too when the fd was ready before.
 	 */
 	void (*ready)(struct io_watch *watch);
 	void *opaque;
+	bool eventfd;
 	void *implementation; /* the context's own while watched */
+};
+
+/*
+ * One shot, on CLOCK_MONOTONIC. Owned by the caller, who disarms it before its
+ * storage goes away. Zeroed but for `expired` and `opaque` before first use.
+ */
+struct io_timer {
+	void (*expired)(struct io_timer *timer);
+	void *opaque;
+	int64_t due_ns; /* the context's own */
+	struct io_timer *next; /* the context's own */
+	bool armed;
 };
 
 struct io_context_ops {
@@ -48,6 +68,14 @@ struct io_context_ops {
 	 * Safe inside `ready`.
 	 */
 	void (*unwatch)(struct io_context *context, struct io_watch *watch);
+	/*
+	 * Context's thread. `expired` is called once, not before @delay_ns
+	 * (0 or more) have passed; arming a timer that is armed moves it.
+	 */
+	void (*arm)(struct io_context *context, struct io_timer *timer,
+		    int64_t delay_ns);
+	/* Context's thread. Once it returned, `expired` is not called. */
+	void (*disarm)(struct io_context *context, struct io_timer *timer);
 };
 
 struct io_context {
@@ -70,6 +98,18 @@ static inline void io_context_unwatch(struct io_context *context,
 				      struct io_watch *watch)
 {
 	context->ops->unwatch(context, watch);
+}
+
+static inline void io_context_arm(struct io_context *context,
+				  struct io_timer *timer, int64_t delay_ns)
+{
+	context->ops->arm(context, timer, delay_ns);
+}
+
+static inline void io_context_disarm(struct io_context *context,
+				     struct io_timer *timer)
+{
+	context->ops->disarm(context, timer);
 }
 
 #endif

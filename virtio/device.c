@@ -180,6 +180,7 @@ static void start_on_context(void *opaque)
 
 	queue->watch = (struct io_watch){
 		.fd = queue->kick_fd,
+		.eventfd = true,
 		.ready = on_kick_fd,
 		.opaque = queue,
 	};

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/io_context.h"
@@ -22,6 +23,7 @@ struct io_double {
 	bool running;
 	int wake_fd;
 	struct io_watch *watches[IO_DOUBLE_WATCHES]; /* of the thread */
+	struct io_timer *timers; /* of the thread, in no order */
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
 	void (*run)(void *opaque);
@@ -81,6 +83,64 @@ static inline void io_double_unwatch(struct io_context *context,
 	}
 }
 
+static inline int64_t io_double_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static inline void io_double_disarm(struct io_context *context,
+				    struct io_timer *timer)
+{
+	struct io_double *io = container_of(context, struct io_double, context);
+
+	for (struct io_timer **at = &io->timers; *at; at = &(*at)->next) {
+		if (*at != timer)
+			continue;
+		*at = timer->next;
+		timer->armed = false;
+		return;
+	}
+}
+
+static inline void io_double_arm(struct io_context *context,
+				 struct io_timer *timer, int64_t delay_ns)
+{
+	struct io_double *io = container_of(context, struct io_double, context);
+
+	io_double_disarm(context, timer);
+	timer->due_ns = io_double_now() + delay_ns;
+	timer->armed = true;
+	timer->next = io->timers;
+	io->timers = timer;
+}
+
+/* Calls what is due; returns poll's time-out for the rest. */
+static inline int io_double_expire(struct io_double *io)
+{
+	int64_t wait_ms = -1;
+	struct io_timer *timer = io->timers;
+
+	while (timer) {
+		int64_t left = timer->due_ns - io_double_now();
+
+		if (left > 0) {
+			if (wait_ms < 0 || left / 1000000 + 1 < wait_ms)
+				wait_ms = left / 1000000 + 1;
+			timer = timer->next;
+			continue;
+		}
+		io_double_disarm(&io->context, timer);
+		timer->expired(timer);
+		/* Anything may have changed. */
+		timer = io->timers;
+		wait_ms = -1;
+	}
+	return (int)wait_ms;
+}
+
 /* Runs what was called for. False when the thread shall end. */
 static inline bool io_double_work(struct io_double *io)
 {
@@ -111,12 +171,16 @@ static inline void *io_double_thread(void *opaque)
 			};
 		fds[IO_DOUBLE_WATCHES] =
 			(struct pollfd){ .fd = io->wake_fd, .events = POLLIN };
-		poll(fds, IO_DOUBLE_WATCHES + 1, -1);
+		poll(fds, IO_DOUBLE_WATCHES + 1, io_double_expire(io));
 		for (int i = 0; i <= IO_DOUBLE_WATCHES; i++) {
 			uint64_t count;
+			bool eventfd =
+				i == IO_DOUBLE_WATCHES ||
+				(io->watches[i] && io->watches[i]->eventfd);
 
 			if (!(fds[i].revents & POLLIN) ||
-			    read(fds[i].fd, &count, sizeof(count)) < 0)
+			    (eventfd &&
+			     read(fds[i].fd, &count, sizeof(count)) < 0))
 				continue;
 			if (i < IO_DOUBLE_WATCHES && io->watches[i])
 				io->watches[i]->ready(io->watches[i]);
@@ -131,6 +195,8 @@ static inline void io_double_start(struct io_double *io)
 		.call = io_double_call,
 		.watch = io_double_watch,
 		.unwatch = io_double_unwatch,
+		.arm = io_double_arm,
+		.disarm = io_double_disarm,
 	};
 
 	*io = (struct io_double){ .context = { .ops = &ops } };
