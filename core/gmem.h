@@ -2,11 +2,11 @@
  * Guest memory: the only place where a guest physical address becomes a
  * pointer.
  *
- * RAM is one memfd, mapped as one region below the PCI hole and, when it does
- * not all fit there, a second one from 4 GiB up. The regions are fixed once
- * gmem_init returned, so that every thread may read the object without a lock;
- * the bytes of the guest's memory themselves change under our feet at any
- * time, and what is checked must first be copied.
+ * RAM is one file in memory (a memfd or the like), mapped as one region below
+ * the PCI hole and, when it does not all fit there, a second one from 4 GiB up.
+ * The regions are fixed once gmem_init returned, so that every thread may read
+ * the object without a lock; the bytes of the guest's memory themselves change
+ * under our feet at any time, and what is checked must first be copied.
  */
 #ifndef CORE_GMEM_H
 #define CORE_GMEM_H
@@ -28,7 +28,7 @@ typedef uint64_t gpa_t;
 struct gmem_region {
 	gpa_t start;
 	uint64_t size_bytes;
-	uint64_t file_offset; /* of the region in the memfd */
+	uint64_t file_offset; /* of the region in the file */
 	uint8_t *host; /* owned mapping */
 };
 
@@ -36,7 +36,7 @@ struct gmem {
 	struct gmem_region regions[GMEM_MAX_REGIONS];
 	unsigned int region_count;
 	uint64_t size_bytes; /* of all RAM */
-	int fd; /* owned memfd */
+	int fd; /* owned: the file that is RAM */
 };
 
 /*

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -301,6 +302,38 @@ static void check_huge_pages(struct doctor_report *report, const char *name,
 		   total, text, free_pages);
 }
 
+/* See core/gmem.c: RAM is a memfd, or a file on a tmpfs of our own. */
+static void check_transparent_huge_pages(struct doctor_report *report)
+{
+	static const char path[] =
+		"/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+	autoclose int own_tmpfs = -1;
+	char text[100];
+
+	if (host_file_read(report->root, path, text, sizeof(text)) < 0 ||
+	    strstr(text, "[deny]")) {
+		doctor_add(report, "thp", DOCTOR_LIMITED,
+			   "guest memory gets no transparent huge pages");
+		return;
+	}
+	if (!strstr(text, "[never]")) {
+		doctor_add(report, "thp", DOCTOR_OK,
+			   "guest memory gets transparent huge pages");
+		return;
+	}
+	own_tmpfs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	if (own_tmpfs >= 0) {
+		doctor_add(
+			report, "thp", DOCTOR_OK,
+			"guest memory of 256M and more gets transparent huge pages");
+		return;
+	}
+	doctor_add(
+		report, "thp", DOCTOR_LIMITED,
+		"guest memory gets no transparent huge pages: more page faults while a guest starts");
+	doctor_remedy(report, "echo advise | sudo tee %s", path);
+}
+
 static void check_memory(struct doctor_report *report)
 {
 	uint64_t policy = 0;
@@ -348,5 +381,6 @@ void doctor_check_host(struct doctor_report *report)
 	check_user_namespaces(report);
 	check_huge_pages(report, "hugepages-2M", "2M", 2048);
 	check_huge_pages(report, "hugepages-1G", "1G", 1048576);
+	check_transparent_huge_pages(report);
 	check_memory(report);
 }

@@ -288,6 +288,28 @@ START_TEST(test_huge_pages)
 }
 END_TEST
 
+START_TEST(test_transparent_huge_pages)
+{
+	static const char path[] =
+		"/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+
+	put(path, "always within_size [advise] never deny force\n");
+	doctor_check_host(&report);
+	expect("thp", DOCTOR_OK, "guest memory gets transparent", "");
+}
+END_TEST
+
+START_TEST(test_no_transparent_huge_pages)
+{
+	static const char path[] =
+		"/sys/kernel/mm/transparent_hugepage/shmem_enabled";
+
+	put(path, "always within_size advise never [deny] force\n");
+	doctor_check_host(&report);
+	expect("thp", DOCTOR_LIMITED, "gets no transparent huge pages", "");
+}
+END_TEST
+
 START_TEST(test_empty_pool)
 {
 	put("/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages", "0\n");
@@ -409,6 +431,8 @@ int main(void)
 	tcase_add_test(tcase, test_cgroup_hybrid);
 	tcase_add_test(tcase, test_cgroup_v2);
 	tcase_add_test(tcase, test_huge_pages);
+	tcase_add_test(tcase, test_transparent_huge_pages);
+	tcase_add_test(tcase, test_no_transparent_huge_pages);
 	tcase_add_test(tcase, test_empty_pool);
 	tcase_add_test(tcase, test_sysctls);
 	tcase_add_test(tcase, test_devices);
