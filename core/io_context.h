@@ -1,8 +1,8 @@
 /*
  * A thread that moves data for devices, seen from the device: it runs
- * functions, watches file descriptors and keeps timers. The thread's own loop (io/uring, or a double
- * in a test) implements the operations, so that no device needs to know which
- * loop it lives on.
+ * functions, watches file descriptors and keeps timers. The thread's own loop
+ * (io/uring, or a double in a test) implements the operations, so that no
+ * device needs to know which loop it lives on.
  *
  * A context outlives every device that was given it.
  */

@@ -252,6 +252,9 @@ void report_where(const struct vcpu *vcpu, char *to, size_t size)
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
 
+	if (!size)
+		return;
+	to[0] = '\0';
 	if (ioctl(vcpu->fd, KVM_GET_REGS, &regs) < 0 ||
 	    ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0 ||
 	    ioctl(vcpu->fd, KVM_GET_MP_STATE, &activity) < 0) {
