@@ -8,12 +8,17 @@ CHECK_GATES  = format layers globals banned headers length shell warnings \
 CHECK_ENV    = CHECK_DIR='$(CHECK_DIR)' CHECK_CPPFLAGS='$(CPPFLAGS)' \
 	       CHECK_WARN='$(filter-out -Werror,$(WARN))'
 
-.PHONY: check $(CHECK_GATES:%=check-%) check-objects
+.PHONY: check gates $(CHECK_GATES:%=check-%) check-objects
 # A failing gate does not hide those behind it; the status is the worst one.
 check:
-	+@$(MAKE) --no-print-directory -k -Otarget \
+	+@$(MAKE) --no-print-directory -k -Otarget -j$(JOBS) \
 		$(CHECK_GATES:%=check-%) \
 		$(if $(wildcard tests/unit/unit.mk),unit)
+
+# The same without the unit tests.
+gates:
+	+@$(MAKE) --no-print-directory -k -Otarget -j$(JOBS) \
+		$(CHECK_GATES:%=check-%)
 
 # gcc's -Werror over every layer; the symbols of these objects are also what
 # the globals, layers and banned gates read.
