@@ -10,18 +10,23 @@
 _Static_assert(IOAPIC_PINS == PLATFORM_IOAPIC_PINS,
 	       "what is built and what the guest is told");
 
-static void send_message(void *opaque, const struct ioapic_message *message)
+/* Fails or is dropped when the guest programmed a destination that does not
+ * exist, as on a real bus. */
+static void signal_msi(const struct irqchip *irqchip, uint64_t addr,
+		       uint32_t data)
 {
-	const struct irqchip *irqchip = opaque;
 	struct kvm_msi msi = {
-		.address_lo = (uint32_t)message->address,
-		.address_hi = (uint32_t)(message->address >> 32),
-		.data = message->data,
+		.address_lo = (uint32_t)addr,
+		.address_hi = (uint32_t)(addr >> 32),
+		.data = data,
 	};
 
-	/* Fails or is dropped when the guest programmed a destination that
-	 * does not exist, as on a real bus. */
 	(void)ioctl(irqchip->kvm->vm_fd, KVM_SIGNAL_MSI, &msi);
+}
+
+static void send_message(void *opaque, const struct ioapic_message *message)
+{
+	signal_msi(opaque, message->address, message->data);
 }
 
 /* KVM learns which vectors end with an exit to us from the routes of the
@@ -157,5 +162,74 @@ void irqchip_line_init(struct irqchip_line *line, struct irqchip *irqchip,
 		.line = { .ops = &ops },
 		.irqchip = irqchip,
 		.gsi = gsi,
+	};
+}
+
+static void message_pulse(struct irq_line *line)
+{
+	const struct irqchip_message *message =
+		container_of(line, struct irqchip_message, line);
+
+	signal_msi(message->irqchip, atomic_load(&message->addr),
+		   atomic_load(&message->data));
+}
+
+void irqchip_message_init(struct irqchip_message *message,
+			  const struct irqchip *irqchip)
+{
+	static const struct irq_ops ops = { .pulse = message_pulse };
+
+	*message = (struct irqchip_message){
+		.line = { .ops = &ops },
+		.irqchip = irqchip,
+	};
+}
+
+void irqchip_message_set(struct irqchip_message *message, uint64_t addr,
+			 uint32_t data)
+{
+	atomic_store(&message->addr, addr);
+	atomic_store(&message->data, data);
+}
+
+static void shared_set_level(struct irq_line *line, bool asserted)
+{
+	struct irqchip_shared_line *self =
+		container_of(line, struct irqchip_shared_line, line);
+	struct irqchip_shared_pin *shared = self->shared;
+	bool was;
+
+	pthread_mutex_lock(&shared->lock);
+	was = shared->asserting != 0;
+	if (asserted != self->asserted) {
+		self->asserted = asserted;
+		shared->asserting += asserted ? 1 : -1U;
+	}
+	if (was != (shared->asserting != 0))
+		irq_set_level(&shared->pin.line, !was);
+	pthread_mutex_unlock(&shared->lock);
+}
+
+void irqchip_shared_pin_init(struct irqchip_shared_pin *shared,
+			     struct irqchip *irqchip, unsigned int gsi)
+{
+	*shared = (struct irqchip_shared_pin){ .asserting = 0 };
+	irqchip_line_init(&shared->pin, irqchip, gsi);
+	pthread_mutex_init(&shared->lock, NULL);
+}
+
+void irqchip_shared_pin_release(struct irqchip_shared_pin *shared)
+{
+	pthread_mutex_destroy(&shared->lock);
+}
+
+void irqchip_shared_line_init(struct irqchip_shared_line *line,
+			      struct irqchip_shared_pin *shared)
+{
+	static const struct irq_ops ops = { .set_level = shared_set_level };
+
+	*line = (struct irqchip_shared_line){
+		.line = { .ops = &ops },
+		.shared = shared,
 	};
 }
