@@ -15,6 +15,7 @@
 #include "core/err.h"
 #include "vmm/irqchip.h"
 #include "vmm/options.h"
+#include "vmm/virtio_bus.h"
 
 #define CONFIG_MAX_CPUS	  64
 #define CONFIG_MIN_MEMORY (32 * MIB)
@@ -48,6 +49,8 @@ struct vm_config {
 	bool acpi;
 	bool fdt;
 	enum irqchip_mode irqchip;
+	enum virtio_transport transport;
+	bool rng;
 	enum console_kind console;
 	char *console_path;
 	enum debug_exit_mode debug_exit;

@@ -34,6 +34,12 @@ static const struct option_value irqchip_values[] = {
 	{ NULL, 0 },
 };
 
+static const struct option_value transport_values[] = {
+	{ "pci", TRANSPORT_PCI },
+	{ "mmio", TRANSPORT_MMIO },
+	{ NULL, 0 },
+};
+
 static const struct option memory_options[] = {
 	{
 		.name = "size",
@@ -104,6 +110,7 @@ static const struct option_group console_group = {
 
 #define GUEST	"Guest"
 #define MACHINE "Machine"
+#define DEVICES "Devices"
 #define RUN	"Terminal and end"
 #define CONFIG	"Configuration and output"
 
@@ -208,6 +215,26 @@ static const struct option run_options[] = {
 		       "and starts and ends fastest; full adds the PIC and "
 		       "PIT of a PC, all in KVM. auto is split with ACPI and "
 		       "full without.",
+	},
+	{
+		.name = "transport",
+		.section = DEVICES,
+		.type = OPTION_ENUM,
+		OPTION_FIELD(struct vm_config, transport),
+		.values = transport_values,
+		.default_text = "pci",
+		.help = "how the guest finds its virtio devices",
+		.man = "pci has an interrupt for each queue, and the kernel of "
+		       "every distribution finds it. mmio needs no PCI in the "
+		       "guest; devices are told in ACPI and the device tree.",
+	},
+	{
+		.name = "rng",
+		.section = DEVICES,
+		.type = OPTION_BOOL,
+		OPTION_FIELD(struct vm_config, rng),
+		.default_text = "on",
+		.help = "entropy device, fed from the host's random numbers",
 	},
 	{
 		.name = "console",

@@ -47,6 +47,7 @@ void machine_describe(const struct vm_config *config, const struct gmem *gmem,
 	if (config->debug_exit != DEBUG_EXIT_OFF)
 		describe(ret_platform, PLATFORM_DEBUG_EXIT, DEBUG_EXIT_PORT,
 			 DEBUG_EXIT_PORTS, -1);
+	peripherals_describe(config, ret_platform);
 }
 
 /* --- What the devices ask of the machine (vCPU threads) ----------------- */
@@ -164,6 +165,20 @@ static int attach_devices(struct machine *machine, struct err *err)
 			return rc;
 	}
 	return 0;
+}
+
+static int build_peripherals(struct machine *machine, struct err *err)
+{
+	const struct virtio_bus_config bus = {
+		.transport = machine->config->transport,
+		.kvm = &machine->kvm,
+		.irqchip = &machine->irqchip,
+		.pio = &machine->pio,
+		.mmio = &machine->mmio,
+	};
+
+	return peripherals_build(&machine->peripherals, machine->config,
+				 &machine->gmem, &bus, err);
 }
 
 static int build_vcpus(struct machine *machine, struct err *err)
@@ -291,6 +306,9 @@ int machine_build(struct machine *machine, const struct vm_config *config,
 	rc = attach_devices(machine, err);
 	if (rc)
 		return rc;
+	rc = build_peripherals(machine, err);
+	if (rc)
+		return rc;
 	return build_vcpus(machine, err);
 }
 
@@ -311,10 +329,12 @@ void machine_stop(struct machine *machine)
 	atomic_store(&machine->vcpu_env.stop, true);
 	if (machine->console)
 		chardev_cancel(machine->console);
+	peripherals_cancel(&machine->peripherals);
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		vcpu_kick(&machine->vcpus[i]);
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		vcpu_join(&machine->vcpus[i]);
+	peripherals_stop(&machine->peripherals);
 }
 
 void machine_release(struct machine *machine)
@@ -324,6 +344,7 @@ void machine_release(struct machine *machine)
 	free(machine->vcpus);
 	machine->vcpus = NULL;
 	machine->vcpu_count = 0;
+	peripherals_release(&machine->peripherals);
 	irqchip_release(&machine->irqchip);
 	kvm_release(&machine->kvm);
 	chardev_free(machine->console);

@@ -21,6 +21,7 @@
 #include "vmm/config.h"
 #include "vmm/irqchip.h"
 #include "vmm/kvm.h"
+#include "vmm/peripherals.h"
 #include "vmm/vcpu.h"
 #include "vmm/verdict.h"
 
@@ -46,6 +47,7 @@ struct machine {
 	struct acpi_power power;
 	struct pvpanic pvpanic;
 	struct debug_exit debug_exit;
+	struct peripherals peripherals;
 
 	struct vcpu_env vcpu_env;
 	struct vcpu *vcpus; /* owned array */
