@@ -15,8 +15,8 @@
 
 #include "core/err.h"
 
-#define LOOP_MAX_SOURCES 64
-#define LOOP_MAX_TIMERS	 16
+#define LOOP_MAX_SOURCES 160
+#define LOOP_MAX_TIMERS	 64
 
 /* Owned by the caller, who removes it before its storage goes away. */
 struct loop_source {

@@ -9,6 +9,9 @@
 
 #include "io/chardev_internal.h"
 
+/* Read from the outside at once. */
+#define CHARDEV_INPUT_BYTES 4096
+
 int chardev_alloc(struct loop *loop, enum chardev_kind kind, const char *name,
 		  struct chardev **ret_chardev, struct err *err)
 {
@@ -21,6 +24,7 @@ int chardev_alloc(struct loop *loop, enum chardev_kind kind, const char *name,
 	chardev->out_fd = -1;
 	chardev->input.fd = -1;
 	chardev->listener.fd = -1;
+	chardev->room.fd = -1;
 	chardev->attach_timer.due_ms = -1;
 	pthread_mutex_init(&chardev->out_lock, NULL);
 	chardev->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -39,6 +43,7 @@ void chardev_free(struct chardev *chardev)
 		return;
 	loop_remove(chardev->loop, &chardev->input);
 	loop_remove(chardev->loop, &chardev->listener);
+	loop_remove(chardev->loop, &chardev->room);
 	loop_remove_timer(chardev->loop, &chardev->attach_timer);
 	if (chardev->kind == CHARDEV_UNIX && chardev->listener.fd >= 0)
 		unlink(chardev->name);
@@ -112,26 +117,41 @@ static bool pty_is_detached(const struct chardev *chardev)
 	return poll(&fd, 1, 0) > 0 && (fd.revents & POLLHUP);
 }
 
+/* The first bytes of a write that must not be a long one. */
+static ssize_t write_some(int fd, const struct iovec *iov, unsigned int count)
+{
+	while (count && !iov->iov_len) {
+		iov++;
+		count--;
+	}
+	if (!count)
+		return 0;
+	return write(fd, iov->iov_base,
+		     iov->iov_len < PIPE_BUF ? iov->iov_len : PIPE_BUF);
+}
+
 /* One attempt: bytes taken, 0 when it would wait, or -errno. */
-static ssize_t write_once(struct chardev *chardev, const uint8_t *data,
-			  size_t len)
+static ssize_t write_once(const struct chardev *chardev,
+			  const struct iovec *iov, unsigned int count)
 {
 	struct pollfd fd = { .fd = chardev->out_fd, .events = POLLOUT };
+	/* Not written to: struct msghdr serves recvmsg too. */
+	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov,
+			      .msg_iovlen = count };
 	ssize_t done;
 
 	switch (chardev->write_mode) {
 	case WRITE_SEND:
-		done = send(chardev->out_fd, data, len,
-			    MSG_DONTWAIT | MSG_NOSIGNAL);
+		done = sendmsg(chardev->out_fd, &msg,
+			       MSG_DONTWAIT | MSG_NOSIGNAL);
 		break;
 	case WRITE_POLLED:
 		if (poll(&fd, 1, 0) <= 0)
 			return 0;
-		len = len < PIPE_BUF ? len : PIPE_BUF;
-		done = write(chardev->out_fd, data, len);
+		done = write_some(chardev->out_fd, iov, count);
 		break;
 	default:
-		done = write(chardev->out_fd, data, len);
+		done = writev(chardev->out_fd, iov, (int)count);
 		break;
 	}
 	if (done >= 0)
@@ -143,13 +163,13 @@ static ssize_t write_once(struct chardev *chardev, const uint8_t *data,
 
 /* What writing to the peer gave: a peer that is gone is no longer written to.
  * out_lock is held. */
-static ssize_t write_to_peer(struct chardev *chardev, const uint8_t *data,
-			     size_t len)
+static ssize_t write_to_peer(struct chardev *chardev, const struct iovec *iov,
+			     unsigned int count)
 {
 	ssize_t done = -EPIPE;
 
 	if (chardev->kind != CHARDEV_PTY || !pty_is_detached(chardev))
-		done = write_once(chardev, data, len);
+		done = write_once(chardev, iov, count);
 	if (done < 0 && has_peers(chardev)) {
 		chardev_disconnect(chardev);
 		atomic_store(&chardev->peer_lost, true);
@@ -163,13 +183,15 @@ static void replay_backlog(struct chardev *chardev)
 {
 	while (chardev->backlog_len && chardev->out_fd >= 0) {
 		size_t run = CHARDEV_BACKLOG_BYTES - chardev->backlog_start;
+		struct iovec iov = {
+			.iov_base = chardev->backlog + chardev->backlog_start,
+		};
 		ssize_t done;
 
 		if (run > chardev->backlog_len)
 			run = chardev->backlog_len;
-		done = write_to_peer(chardev,
-				     chardev->backlog + chardev->backlog_start,
-				     run);
+		iov.iov_len = run;
+		done = write_to_peer(chardev, &iov, 1);
 		if (done <= 0)
 			return;
 		chardev->backlog_start =
@@ -179,10 +201,30 @@ static void replay_backlog(struct chardev *chardev)
 	}
 }
 
-/* Called with out_lock held. Takes 0..len bytes. */
-static size_t write_locked(struct chardev *chardev, const uint8_t *data,
-			   size_t len)
+/* Nobody is there: all of it is taken. */
+static void keep_unheard(struct chardev *chardev, const struct iovec *iov,
+			 unsigned int count)
 {
+	if (chardev->sender.drop_unheard)
+		return;
+	for (unsigned int i = 0; i < count; i++)
+		backlog_put(chardev, iov[i].iov_base, iov[i].iov_len);
+}
+
+static size_t total_of(const struct iovec *iov, unsigned int count)
+{
+	size_t total = 0;
+
+	for (unsigned int i = 0; i < count; i++)
+		total += iov[i].iov_len;
+	return total;
+}
+
+/* Called with out_lock held. Takes none to all of the bytes. */
+static size_t write_locked(struct chardev *chardev, const struct iovec *iov,
+			   unsigned int count)
+{
+	size_t len = total_of(iov, count);
 	ssize_t done = 0;
 
 	if (atomic_load(&chardev->cancelled) || chardev->kind == CHARDEV_NULL)
@@ -191,10 +233,10 @@ static size_t write_locked(struct chardev *chardev, const uint8_t *data,
 	if (chardev->out_fd >= 0) {
 		if (chardev->backlog_len)
 			return 0; /* first what is older */
-		done = write_to_peer(chardev, data, len);
+		done = write_to_peer(chardev, iov, count);
 	}
 	if (chardev->out_fd < 0) {
-		backlog_put(chardev, data, len);
+		keep_unheard(chardev, iov, count);
 		return len;
 	}
 	if (done >= 0)
@@ -206,14 +248,29 @@ static size_t write_locked(struct chardev *chardev, const uint8_t *data,
 	return len;
 }
 
-size_t chardev_write(struct chardev *chardev, const uint8_t *data, size_t len)
+size_t chardev_writev(struct chardev *chardev, const struct iovec *iov,
+		      unsigned int count)
 {
 	size_t done;
 
 	pthread_mutex_lock(&chardev->out_lock);
-	done = write_locked(chardev, data, len);
+	done = write_locked(chardev, iov, count);
 	pthread_mutex_unlock(&chardev->out_lock);
 	return done;
+}
+
+/* To be written from only: iovec serves both ways. */
+static struct iovec iovec_of(const uint8_t *data, size_t len)
+{
+	return (struct iovec){ .iov_base = (void *)(uintptr_t)data,
+			       .iov_len = len };
+}
+
+size_t chardev_write(struct chardev *chardev, const uint8_t *data, size_t len)
+{
+	const struct iovec iov = iovec_of(data, len);
+
+	return chardev_writev(chardev, &iov, 1);
 }
 
 void chardev_write_all(struct chardev *chardev, const uint8_t *data, size_t len)
@@ -223,10 +280,11 @@ void chardev_write_all(struct chardev *chardev, const uint8_t *data, size_t len)
 			{ .fd = chardev->cancel_fd, .events = POLLIN },
 			{ .events = POLLOUT },
 		};
+		const struct iovec iov = iovec_of(data, len);
 		size_t done;
 
 		pthread_mutex_lock(&chardev->out_lock);
-		done = write_locked(chardev, data, len);
+		done = write_locked(chardev, &iov, 1);
 		/* May change hands as soon as the lock is gone: then poll
 		 * returns at once, or late but not never. */
 		fds[1].fd = chardev->out_fd;
@@ -236,6 +294,87 @@ void chardev_write_all(struct chardev *chardev, const uint8_t *data, size_t len)
 		if (len)
 			poll(fds, 2, 1000);
 	}
+}
+
+/* --- Room for output, and the peer (loop's thread) ------------------------ */
+
+bool chardev_has_peer(const struct chardev *chardev)
+{
+	return !has_peers(chardev) || chardev->peer_told;
+}
+
+static void tell_peer(struct chardev *chardev, bool connected)
+{
+	if (chardev->peer_told == connected)
+		return;
+	chardev->peer_told = connected;
+	if (chardev->sender.peer_changed)
+		chardev->sender.peer_changed(chardev->sender.opaque, connected);
+}
+
+/* False when a writer need not wait: what it writes is taken, or dropped. */
+static bool poll_for_room(struct chardev *chardev)
+{
+	if (atomic_load(&chardev->cancelled))
+		return false;
+	pthread_mutex_lock(&chardev->out_lock);
+	chardev->room.fd = chardev->out_fd;
+	pthread_mutex_unlock(&chardev->out_lock);
+	if (chardev->room.fd < 0)
+		return false;
+	chardev->room.events = POLLOUT;
+	return true;
+}
+
+static void call_writable(struct chardev *chardev)
+{
+	atomic_store(&chardev->room_awaited, false);
+	if (chardev->sender.writable(chardev->sender.opaque))
+		atomic_store(&chardev->room_awaited, true);
+}
+
+/* After anything that may have changed who is waited for. */
+static void follow_room(struct chardev *chardev)
+{
+	chardev->room.events = 0;
+	if (!chardev->sender.writable)
+		return;
+	if (atomic_load(&chardev->room_awaited) && !poll_for_room(chardev)) {
+		call_writable(chardev);
+		/* Not at once, since there is nobody to be waited for; as
+		 * long as a writer has more, it is asked for more. */
+		if (atomic_load(&chardev->room_awaited))
+			loop_wake(chardev->loop);
+	}
+}
+
+static void room_ready(struct loop_source *source, short revents)
+{
+	struct chardev *chardev = source->opaque;
+
+	(void)revents;
+	if (!source->events)
+		return;
+	call_writable(chardev);
+	follow_room(chardev);
+}
+
+int chardev_set_sender(struct chardev *chardev,
+		       const struct chardev_sender *sender, struct err *err)
+{
+	chardev->sender = *sender;
+	chardev->room = (struct loop_source){
+		.fd = -1,
+		.ready = room_ready,
+		.opaque = chardev,
+	};
+	return loop_add(chardev->loop, &chardev->room, err);
+}
+
+void chardev_await_room(struct chardev *chardev)
+{
+	if (!atomic_exchange(&chardev->room_awaited, true))
+		loop_wake(chardev->loop);
 }
 
 void chardev_disconnect(struct chardev *chardev)
@@ -264,6 +403,8 @@ void chardev_connect(struct chardev *chardev, int fd)
 	pthread_mutex_unlock(&chardev->out_lock);
 	chardev->peer_gone = false;
 	go_on_replaying(chardev);
+	tell_peer(chardev, true);
+	follow_room(chardev);
 }
 
 static bool input_is_polled(const struct chardev *chardev)
@@ -299,6 +440,7 @@ static void stop_input(struct chardev *chardev)
 	pthread_mutex_lock(&chardev->out_lock);
 	chardev_disconnect(chardev);
 	pthread_mutex_unlock(&chardev->out_lock);
+	chardev->room.events = 0; /* it borrows the descriptor */
 	if (chardev->kind == CHARDEV_UNIX) {
 		close(chardev->input.fd);
 		chardev->input.fd = -1;
@@ -306,13 +448,15 @@ static void stop_input(struct chardev *chardev)
 	} else {
 		chardev->attach_timer.due_ms = loop_now_ms();
 	}
+	tell_peer(chardev, false);
+	follow_room(chardev);
 }
 
 static void input_ready(struct loop_source *source, short revents)
 {
 	struct chardev *chardev = source->opaque;
 	const struct chardev_receiver *receiver = &chardev->receiver;
-	uint8_t data[512];
+	uint8_t data[CHARDEV_INPUT_BYTES];
 	size_t room = receiver->room ? receiver->room(receiver->opaque) :
 				       sizeof(data);
 	ssize_t got;
@@ -389,8 +533,10 @@ void chardev_update(struct chardev *chardev)
 {
 	if (atomic_exchange(&chardev->peer_lost, false)) {
 		chardev->peer_gone = true;
+		tell_peer(chardev, false);
 		look_for_next_peer(chardev);
 	}
+	follow_room(chardev);
 	if (!atomic_exchange(&chardev->resume_asked, false))
 		return;
 	if (chardev->input_added && chardev->input.fd >= 0)

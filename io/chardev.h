@@ -2,7 +2,7 @@
  * A byte stream between a guest's character device and the outside: the
  * terminal, a file, a pseudo-terminal, a Unix socket.
  *
- * Output. chardev_write and chardev_write_all may be called from any thread;
+ * Output. chardev_write, _writev and _write_all may be called from any thread;
  * writers are served one after the other. Nothing is buffered beyond one
  * bounded backlog, kept only while nobody is connected (pty, unix): a writer
  * that is faster than the reader waits, so that no byte is lost.
@@ -13,8 +13,10 @@
 #ifndef IO_CHARDEV_H
 #define IO_CHARDEV_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "core/err.h"
 #include "core/loop.h"
@@ -28,6 +30,24 @@ struct chardev_receiver {
 	/* Optional: room came back after chardev_expect_room. */
 	void (*resumed)(void *opaque);
 	void *opaque;
+};
+
+/*
+ * For whoever writes without waiting, and wants to know of the peer: the other
+ * end of a pty or a Unix socket, which comes and goes. The rest always has one.
+ * Loop's thread.
+ */
+struct chardev_sender {
+	/* There is room since chardev_await_room, or nobody to wait for. True:
+	 * it was not enough, call again. */
+	bool (*writable)(void *opaque);
+	/* Optional. A peer came, or left and all of its input was delivered or
+	 * given up. Each change once. */
+	void (*peer_changed)(void *opaque, bool connected);
+	void *opaque;
+	/* Output that nobody is there to hear is dropped, not kept: an answer
+	 * is not for the next one who asks. */
+	bool drop_unheard;
 };
 
 /* What is kept while nobody is connected; older bytes are dropped. The next who
@@ -65,6 +85,11 @@ const char *chardev_name(const struct chardev *chardev);
 
 /* Takes 0 to @len bytes without waiting; returns how many. */
 size_t chardev_write(struct chardev *chardev, const uint8_t *data, size_t len);
+size_t chardev_writev(struct chardev *chardev, const struct iovec *iov,
+		      unsigned int count);
+
+/* The sender's `writable` is to be called. Any thread. */
+void chardev_await_room(struct chardev *chardev);
 
 /* Returns once all bytes are taken, or chardev_cancel was called. */
 void chardev_write_all(struct chardev *chardev, const uint8_t *data,
@@ -76,6 +101,13 @@ void chardev_cancel(struct chardev *chardev);
 /* Loop's thread, before the loop runs. The receiver is copied. */
 void chardev_set_receiver(struct chardev *chardev,
 			  const struct chardev_receiver *receiver);
+
+/* As chardev_set_receiver. Nobody was told yet of the peer there is now. */
+int chardev_set_sender(struct chardev *chardev,
+		       const struct chardev_sender *sender, struct err *err);
+
+/* Whether the sender was told of a peer, or need not be. Loop's thread. */
+bool chardev_has_peer(const struct chardev *chardev);
 
 /* Reads nothing until chardev_resume_input. Loop's thread. */
 void chardev_pause_input(struct chardev *chardev);
@@ -89,8 +121,9 @@ void chardev_resume_input(struct chardev *chardev);
  */
 void chardev_expect_room(struct chardev *chardev);
 
-/* Loop's thread, whenever it was woken: takes up input that was resumed, and
- * looks for the next peer when a writer found the last one gone. */
+/* Loop's thread, whenever it was woken: takes up input that was resumed, looks
+ * for room for output, and for the next peer when a writer found the last one
+ * gone. */
 void chardev_update(struct chardev *chardev);
 
 /* The first error that cost output (positive errno), or 0. Any thread. */

@@ -44,6 +44,12 @@ struct chardev {
 	size_t backlog_len;
 	atomic_bool peer_lost; /* a writer noticed; for the loop's thread */
 
+	/* Writers that do not wait: the loop's thread but for the atomic. */
+	struct chardev_sender sender;
+	struct loop_source room; /* polls out_fd for `writable`; borrows it */
+	atomic_bool room_awaited;
+	bool peer_told; /* what the sender was told last */
+
 	/* Input: the loop's thread. */
 	struct loop_source input; /* its fd is owned but for stdio */
 	bool input_added;

@@ -46,7 +46,7 @@
 #define GUEST_WRITABLE 0x30000ULL
 #define GUEST_AREA     0x4000ULL
 
-#define GUEST_QUEUES 4
+#define GUEST_QUEUES 6
 #define GUEST_SIZE   8
 #define GUEST_FILL   0x5a
 
