@@ -39,7 +39,6 @@ struct io_watch {
 	 * something now. It is asked between spin(true), after which the other
 	 * side need not write @fd, and spin(false), after which it has to;
 	 * that one returns whether there is something that @fd will not tell.
-	 * unwatch may come in between.
 	 */
 	bool (*pending)(struct io_watch *watch);
 	bool (*spin)(struct io_watch *watch, bool spinning);
