@@ -29,7 +29,7 @@ CFLAGS   += -std=gnu11 $(OPT) $(WARN) $(HARDEN) -ffunction-sections \
 LDFLAGS  += -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now
 
 LAYERS    = vmm sandbox boot devices virtio io core
-LIBS      = -ljansson -lfdt -lz -llzma -lzstd -llz4 -lbz2 -llzo2 -lpthread
+LIBS      = -ljansson -lfdt -lz -llzma -lzstd -llz4 -lbz2 -llzo2 -luring -lpthread
 
 srcs      = $(wildcard $(1)/*.c)
 objs      = $(patsubst %.c,$(BUILD)/obj/%.o,$(call srcs,$(1)))

@@ -1,7 +1,7 @@
 /*
  * A thread that moves data for devices, seen from the device: it runs
  * functions, watches file descriptors and keeps timers. The thread's own loop
- * (io/uring, or a double in a test) implements the operations, so that no
+ * (io/iothread, or a double in a test) implements the operations, so that no
  * device needs to know which loop it lives on.
  *
  * A context outlives every device that was given it.
@@ -33,9 +33,30 @@ struct io_watch {
 	 * Called once after io_context_watch too when the fd was ready before.
 	 */
 	void (*ready)(struct io_watch *watch);
+	/*
+	 * Optional, and both or none: for a thread that rather looks than
+	 * sleeps for a moment. `pending` says whether `ready` would find
+	 * something now. It is asked between spin(true), after which the other
+	 * side need not write @fd, and spin(false), after which it has to;
+	 * that one returns whether there is something that @fd will not tell.
+	 */
+	bool (*pending)(struct io_watch *watch);
+	bool (*spin)(struct io_watch *watch, bool spinning);
 	void *opaque;
 	bool eventfd;
 	void *implementation; /* the context's own while watched */
+};
+
+/*
+ * Work to be done once for all that one pass of the thread brought: interrupt
+ * a driver, say. Owned by the caller, who cancels it before its storage goes
+ * away. Zeroed but for `end` and `opaque` before first use.
+ */
+struct io_batch {
+	void (*end)(struct io_batch *batch);
+	void *opaque;
+	struct io_batch *next; /* the context's own */
+	bool queued; /* the context's own */
 };
 
 /*
@@ -76,6 +97,16 @@ struct io_context_ops {
 		    int64_t delay_ns);
 	/* Context's thread. Once it returned, `expired` is not called. */
 	void (*disarm)(struct io_context *context, struct io_timer *timer);
+	/*
+	 * Context's thread. `end` is called once, when the thread has called
+	 * back whatever it knew of and before it sleeps; asking again until
+	 * then changes nothing. What `end` itself asks for comes in the next
+	 * pass, before the thread sleeps.
+	 */
+	void (*batch)(struct io_context *context, struct io_batch *batch);
+	/* Context's thread. Once it returned, `end` is not called. */
+	void (*cancel_batch)(struct io_context *context,
+			     struct io_batch *batch);
 };
 
 struct io_context {
@@ -110,6 +141,18 @@ static inline void io_context_disarm(struct io_context *context,
 				     struct io_timer *timer)
 {
 	context->ops->disarm(context, timer);
+}
+
+static inline void io_context_batch(struct io_context *context,
+				    struct io_batch *batch)
+{
+	context->ops->batch(context, batch);
+}
+
+static inline void io_context_cancel_batch(struct io_context *context,
+					   struct io_batch *batch)
+{
+	context->ops->cancel_batch(context, batch);
 }
 
 #endif

@@ -21,6 +21,7 @@ build libzstd-dev       zstd-compressed kernels
 build liblz4-dev        lz4-compressed kernels
 build libbz2-dev        bzip2-compressed kernels
 build liblzo2-dev       lzo-compressed kernels
+build liburing-dev      io_uring, for disks and networks
 run   qemu-system-x86   the emulated machine of the lab
 run   busybox-static    the userland of the Linux guest
 run   kmod              module dependencies of the lab and of the guest

@@ -24,6 +24,7 @@ struct io_double {
 	int wake_fd;
 	struct io_watch *watches[IO_DOUBLE_WATCHES]; /* of the thread */
 	struct io_timer *timers; /* of the thread, in no order */
+	struct io_batch *batches; /* of the thread */
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
 	void (*run)(void *opaque);
@@ -117,6 +118,42 @@ static inline void io_double_arm(struct io_context *context,
 	io->timers = timer;
 }
 
+static inline void io_double_batch(struct io_context *context,
+				   struct io_batch *batch)
+{
+	struct io_double *io = container_of(context, struct io_double, context);
+
+	if (batch->queued)
+		return;
+	batch->queued = true;
+	batch->next = io->batches;
+	io->batches = batch;
+}
+
+static inline void io_double_cancel_batch(struct io_context *context,
+					  struct io_batch *batch)
+{
+	struct io_double *io = container_of(context, struct io_double, context);
+
+	for (struct io_batch **at = &io->batches; *at; at = &(*at)->next) {
+		if (*at != batch)
+			continue;
+		*at = batch->next;
+		batch->queued = false;
+		return;
+	}
+}
+
+static inline void io_double_end_batches(struct io_double *io)
+{
+	while (io->batches) {
+		struct io_batch *batch = io->batches;
+
+		io_double_cancel_batch(&io->context, batch);
+		batch->end(batch);
+	}
+}
+
 /* Calls what is due; returns poll's time-out for the rest. */
 static inline int io_double_expire(struct io_double *io)
 {
@@ -139,6 +176,18 @@ static inline int io_double_expire(struct io_double *io)
 		wait_ms = -1;
 	}
 	return (int)wait_ms;
+}
+
+/* What comes before sleeping; returns poll's time-out. */
+static inline int io_double_prepare(struct io_double *io)
+{
+	int wait_ms = io_double_expire(io);
+
+	if (!io->batches)
+		return wait_ms;
+	/* They may arm timers. */
+	io_double_end_batches(io);
+	return 0;
 }
 
 /* Runs what was called for. False when the thread shall end. */
@@ -171,7 +220,7 @@ static inline void *io_double_thread(void *opaque)
 			};
 		fds[IO_DOUBLE_WATCHES] =
 			(struct pollfd){ .fd = io->wake_fd, .events = POLLIN };
-		poll(fds, IO_DOUBLE_WATCHES + 1, io_double_expire(io));
+		poll(fds, IO_DOUBLE_WATCHES + 1, io_double_prepare(io));
 		for (int i = 0; i <= IO_DOUBLE_WATCHES; i++) {
 			uint64_t count;
 			bool eventfd =
@@ -186,6 +235,7 @@ static inline void *io_double_thread(void *opaque)
 				io->watches[i]->ready(io->watches[i]);
 		}
 	} while (io_double_work(io));
+	io_double_end_batches(io);
 	return NULL;
 }
 
@@ -197,6 +247,8 @@ static inline void io_double_start(struct io_double *io)
 		.unwatch = io_double_unwatch,
 		.arm = io_double_arm,
 		.disarm = io_double_disarm,
+		.batch = io_double_batch,
+		.cancel_batch = io_double_cancel_batch,
 	};
 
 	*io = (struct io_double){ .context = { .ops = &ops } };

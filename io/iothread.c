@@ -1,0 +1,671 @@
+#include "io/iothread.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "core/util.h"
+#include "io/uring.h"
+
+#define ENTRIES	      256
+#define STACK_BYTES   (256 * KIB)
+#define SECOND_NS     1000000000LL
+/* How long what the ring has no room for waits. */
+#define SETTLE_NS     1000000LL
+#define SPIN_FIRST_NS 2000
+#define SPIN_CHECK    64
+#define SPIN_DIVISOR  4
+
+/*
+ * What is watched. It outlives the caller's io_watch, since the kernel may
+ * still complete the poll when that is gone.
+ */
+struct slot {
+	struct uring_op op;
+	struct iothread *io;
+	struct io_watch *watch; /* NULL: not watched any more */
+	bool remove; /* the kernel was not told so yet */
+	bool found; /* spinning found something to do */
+	struct slot *next;
+};
+
+/* Of a thread that waits for us. */
+struct pending_call {
+	void (*run)(void *opaque);
+	void *opaque;
+	bool done; /* guarded by the lock */
+	struct pending_call *next;
+};
+
+struct iothread {
+	struct io_context context;
+	struct uring uring; /* of the thread while it runs */
+	pthread_t thread;
+	char name[16];
+	int wake_fd; /* owned */
+	atomic_bool stop;
+
+	/* Of the thread while it runs. */
+	struct slot *slots; /* owned list */
+	struct io_watch wake;
+	struct io_timer *timers; /* the next one to expire first */
+	struct io_batch *batches;
+	struct io_batch **batches_end;
+	struct io_timer settle; /* armed while a slot waits for the ring */
+	int64_t spin_max_ns;
+	int64_t spin_ns;
+
+	pthread_mutex_t lock; /* guards the rest */
+	pthread_cond_t changed;
+	struct pending_call *calls;
+	struct pending_call **calls_end;
+	bool running; /* calls are taken */
+	bool started;
+	struct err start_err;
+
+	atomic_bool called; /* written under lock */
+	atomic_uint_fast64_t rearmed;
+	atomic_uint_fast64_t spins;
+	atomic_uint_fast64_t spin_hits;
+};
+
+static struct iothread *from_context(struct io_context *context)
+{
+	return container_of(context, struct iothread, context);
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * SECOND_NS + now.tv_nsec;
+}
+
+static void count(atomic_uint_fast64_t *counter)
+{
+	atomic_store_explicit(
+		counter,
+		atomic_load_explicit(counter, memory_order_relaxed) + 1,
+		memory_order_relaxed);
+}
+
+/* --- Calls from other threads -------------------------------------------- */
+
+static void wake(const struct iothread *io)
+{
+	uint64_t one = 1;
+	/* EAGAIN: the counter is full, so it is awake. */
+	ssize_t rc = write(io->wake_fd, &one, sizeof(one));
+
+	(void)rc;
+}
+
+static void call(struct io_context *context, void (*run)(void *opaque),
+		 void *opaque)
+{
+	struct iothread *io = from_context(context);
+	struct pending_call pending = { .run = run, .opaque = opaque };
+
+	pthread_mutex_lock(&io->lock);
+	if (!io->running || pthread_equal(pthread_self(), io->thread)) {
+		pthread_mutex_unlock(&io->lock);
+		run(opaque);
+		return;
+	}
+	*io->calls_end = &pending;
+	io->calls_end = &pending.next;
+	atomic_store(&io->called, true);
+	wake(io);
+	while (!pending.done)
+		pthread_cond_wait(&io->changed, &io->lock);
+	pthread_mutex_unlock(&io->lock);
+}
+
+/* With @last, calls run on their callers' threads from now on. */
+static void run_calls(struct iothread *io, bool last)
+{
+	struct pending_call *next;
+
+	if (!atomic_load(&io->called) && !last)
+		return;
+	pthread_mutex_lock(&io->lock);
+	atomic_store(&io->called, false);
+	while ((next = io->calls)) {
+		io->calls = next->next;
+		if (!io->calls)
+			io->calls_end = &io->calls;
+		pthread_mutex_unlock(&io->lock);
+		next->run(next->opaque);
+		pthread_mutex_lock(&io->lock);
+		next->done = true;
+		pthread_cond_broadcast(&io->changed);
+	}
+	if (last)
+		io->running = false;
+	pthread_mutex_unlock(&io->lock);
+}
+
+/* --- Watching ------------------------------------------------------------ */
+
+static void free_slot(struct slot *slot)
+{
+	for (struct slot **at = &slot->io->slots; *at; at = &(*at)->next) {
+		if (*at != slot)
+			continue;
+		*at = slot->next;
+		free(slot);
+		return;
+	}
+}
+
+/* What the ring would not take is tried again. */
+static void settle_later(struct iothread *io)
+{
+	if (!io->settle.armed)
+		io_context_arm(&io->context, &io->settle, SETTLE_NS);
+}
+
+static void arm_poll(struct slot *slot)
+{
+	struct io_uring_sqe *sqe = uring_sqe(&slot->io->uring, &slot->op);
+
+	if (sqe)
+		io_uring_prep_poll_multishot(sqe, slot->watch->fd, POLLIN);
+	else
+		settle_later(slot->io);
+}
+
+static void remove_poll(struct slot *slot)
+{
+	slot->remove = !uring_cancel(&slot->io->uring, &slot->op);
+	if (slot->remove)
+		settle_later(slot->io);
+}
+
+static void on_settle(struct io_timer *timer)
+{
+	const struct iothread *io = timer->opaque;
+
+	for (struct slot *slot = io->slots; slot; slot = slot->next) {
+		if (slot->remove)
+			remove_poll(slot);
+		else if (slot->watch && !slot->op.in_flight)
+			arm_poll(slot);
+	}
+}
+
+static void on_poll(struct uring_op *op, int res, uint32_t flags)
+{
+	struct slot *slot = container_of(op, struct slot, op);
+	struct io_watch *watch = slot->watch;
+
+	if (!watch) {
+		if (!(flags & IORING_CQE_F_MORE))
+			free_slot(slot);
+		return;
+	}
+	if (!(flags & IORING_CQE_F_MORE)) {
+		/* A poll ends when the completion queue was full, among other
+		 * things (io_uring_enter(2)). Armed again, it tells if the fd
+		 * is ready meanwhile. An error is not tried again at once. */
+		count(&slot->io->rearmed);
+		if (res < 0)
+			settle_later(slot->io);
+		else
+			arm_poll(slot);
+	}
+	if (res > 0)
+		watch->ready(watch);
+}
+
+static int watch_fd(struct io_context *context, struct io_watch *watch,
+		    struct err *err)
+{
+	struct iothread *io = from_context(context);
+	struct slot *slot = calloc(1, sizeof(*slot));
+
+	if (!slot)
+		return err_sys(err, ENOMEM, "cannot watch a file descriptor");
+	*slot = (struct slot){
+		.op = { .done = on_poll },
+		.io = io,
+		.watch = watch,
+		.next = io->slots,
+	};
+	io->slots = slot;
+	watch->implementation = slot;
+	/* Without room now, it is armed later. */
+	arm_poll(slot);
+	return 0;
+}
+
+static void unwatch_fd(struct io_context *context, struct io_watch *watch)
+{
+	struct slot *slot = watch->implementation;
+
+	(void)context;
+	watch->implementation = NULL;
+	slot->watch = NULL;
+	slot->found = false;
+	if (slot->op.in_flight)
+		remove_poll(slot);
+	else
+		free_slot(slot);
+}
+
+/* --- Timers and batches -------------------------------------------------- */
+
+static void disarm(struct io_context *context, struct io_timer *timer)
+{
+	struct iothread *io = from_context(context);
+
+	if (!timer->armed)
+		return;
+	for (struct io_timer **at = &io->timers; *at; at = &(*at)->next) {
+		if (*at != timer)
+			continue;
+		*at = timer->next;
+		timer->armed = false;
+		return;
+	}
+}
+
+static void arm(struct io_context *context, struct io_timer *timer,
+		int64_t delay_ns)
+{
+	struct iothread *io = from_context(context);
+	struct io_timer **at = &io->timers;
+	int64_t now = now_ns();
+
+	disarm(context, timer);
+	timer->due_ns = delay_ns < INT64_MAX - now ? now + delay_ns : INT64_MAX;
+	while (*at && (*at)->due_ns <= timer->due_ns)
+		at = &(*at)->next;
+	timer->next = *at;
+	timer->armed = true;
+	*at = timer;
+}
+
+static void expire(struct iothread *io)
+{
+	int64_t now;
+
+	if (!io->timers)
+		return;
+	/* Those armed meanwhile come in the next pass. */
+	now = now_ns();
+	while (io->timers && io->timers->due_ns <= now) {
+		struct io_timer *timer = io->timers;
+
+		disarm(&io->context, timer);
+		timer->expired(timer);
+	}
+}
+
+static void batch(struct io_context *context, struct io_batch *batch)
+{
+	struct iothread *io = from_context(context);
+
+	if (batch->queued)
+		return;
+	batch->queued = true;
+	batch->next = NULL;
+	*io->batches_end = batch;
+	io->batches_end = &batch->next;
+}
+
+static void cancel_batch(struct io_context *context, struct io_batch *batch)
+{
+	struct iothread *io = from_context(context);
+
+	if (!batch->queued)
+		return;
+	for (struct io_batch **at = &io->batches; *at; at = &(*at)->next) {
+		if (*at != batch)
+			continue;
+		*at = batch->next;
+		if (!*at)
+			io->batches_end = at;
+		batch->queued = false;
+		return;
+	}
+}
+
+static void end_batches(struct iothread *io)
+{
+	/* Those asked for meanwhile come in the next pass. */
+	const struct io_batch *last =
+		io->batches ?
+			container_of(io->batches_end, struct io_batch, next) :
+			NULL;
+	bool more = last != NULL;
+
+	while (more && io->batches) {
+		struct io_batch *first = io->batches;
+
+		more = first != last;
+		cancel_batch(&io->context, first);
+		first->end(first);
+	}
+}
+
+/* --- Waiting ------------------------------------------------------------- */
+
+/* How long to sleep: -1 for ever. */
+static int64_t wait_ns(const struct iothread *io)
+{
+	int64_t left = -1;
+
+	if (io->timers) {
+		left = io->timers->due_ns - now_ns();
+		if (left < 0)
+			left = 0;
+	}
+	return left;
+}
+
+static bool look(struct iothread *io)
+{
+	bool found = uring_has_work(&io->uring);
+
+	for (struct slot *slot = io->slots; slot; slot = slot->next) {
+		if (slot->watch && slot->watch->pending &&
+		    slot->watch->pending(slot->watch))
+			slot->found = found = true;
+	}
+	return found;
+}
+
+/* Tells those that can be looked at. Returns whether one has work to do. */
+static bool set_spinning(struct iothread *io, bool spinning)
+{
+	bool found = false;
+
+	for (struct slot *slot = io->slots; slot; slot = slot->next) {
+		if (!slot->watch || !slot->watch->spin)
+			continue;
+		if (slot->watch->spin(slot->watch, spinning) && !spinning)
+			slot->found = true;
+		found |= slot->found;
+	}
+	return found;
+}
+
+static void serve_found(struct iothread *io)
+{
+	struct slot *slot = io->slots;
+
+	while (slot) {
+		if (!slot->found) {
+			slot = slot->next;
+			continue;
+		}
+		slot->found = false;
+		slot->watch->ready(slot->watch);
+		/* Any slot may be gone. */
+		slot = io->slots;
+	}
+}
+
+/* Looks for up to spin_ns, or until a timer is due. True: there is work. */
+static bool spin(struct iothread *io, int64_t start)
+{
+	int64_t end = start + io->spin_ns;
+	bool found;
+
+	if (io->timers && io->timers->due_ns < end)
+		end = io->timers->due_ns;
+	if (io_uring_sq_ready(&io->uring.ring))
+		uring_enter(&io->uring, URING_SUBMIT, NULL);
+	count(&io->spins);
+	set_spinning(io, true);
+	do {
+		found = false;
+		for (int i = 0; i < SPIN_CHECK && !found; i++) {
+			found = look(io);
+			__builtin_ia32_pause();
+		}
+	} while (!found &&
+		 !atomic_load_explicit(&io->called, memory_order_relaxed) &&
+		 now_ns() < end);
+	if (set_spinning(io, false))
+		found = true;
+	if (found)
+		count(&io->spin_hits);
+	return found;
+}
+
+/* @idle_ns is how long there was nothing to do, spinning included. */
+static void adapt(struct iothread *io, int64_t idle_ns)
+{
+	if (idle_ns <= io->spin_ns)
+		return;
+	if (idle_ns > io->spin_max_ns) {
+		io->spin_ns /= SPIN_DIVISOR;
+		if (io->spin_ns < SPIN_FIRST_NS)
+			io->spin_ns = 0;
+		return;
+	}
+	io->spin_ns = io->spin_ns ? 2 * io->spin_ns : SPIN_FIRST_NS;
+	if (io->spin_ns > io->spin_max_ns)
+		io->spin_ns = io->spin_max_ns;
+}
+
+static void sleep_until_work(struct iothread *io)
+{
+	int64_t left = wait_ns(io);
+	struct __kernel_timespec timeout = {
+		.tv_sec = left / SECOND_NS,
+		.tv_nsec = left % SECOND_NS,
+	};
+
+	uring_enter(&io->uring, URING_WAIT, left < 0 ? NULL : &timeout);
+}
+
+static void wait_for_work(struct iothread *io)
+{
+	int64_t start;
+
+	if (io->batches || atomic_load(&io->called)) {
+		uring_enter(&io->uring, URING_PEEK, NULL);
+		return;
+	}
+	if (!io->spin_max_ns) {
+		sleep_until_work(io);
+		return;
+	}
+	start = now_ns();
+	if (io->spin_ns && spin(io, start)) {
+		if (!io_uring_cq_ready(&io->uring.ring) &&
+		    uring_has_work(&io->uring))
+			uring_enter(&io->uring, URING_PEEK, NULL);
+		serve_found(io);
+		return;
+	}
+	sleep_until_work(io);
+	adapt(io, now_ns() - start);
+}
+
+/* --- The thread ---------------------------------------------------------- */
+
+static void on_wake(struct io_watch *watch)
+{
+	/* run_calls looks at the flag. */
+	(void)watch;
+}
+
+static int begin(struct iothread *io)
+{
+	int rc = uring_enable(&io->uring, &io->start_err);
+
+	if (rc)
+		return rc;
+	io->wake = (struct io_watch){
+		.fd = io->wake_fd,
+		.ready = on_wake,
+		.eventfd = true,
+	};
+	return watch_fd(&io->context, &io->wake, &io->start_err);
+}
+
+static void *thread_main(void *opaque)
+{
+	struct iothread *io = opaque;
+	int rc = begin(io);
+
+	pthread_mutex_lock(&io->lock);
+	io->running = !rc;
+	io->started = true;
+	pthread_cond_broadcast(&io->changed);
+	pthread_mutex_unlock(&io->lock);
+	while (!rc && !atomic_load(&io->stop)) {
+		uring_process(&io->uring);
+		run_calls(io, false);
+		expire(io);
+		end_batches(io);
+		wait_for_work(io);
+	}
+	run_calls(io, true);
+	uring_disable(&io->uring);
+	return NULL;
+}
+
+static int create_thread(struct iothread *io)
+{
+	pthread_attr_t attributes;
+	sigset_t all;
+	sigset_t before;
+	int rc;
+
+	if (pthread_attr_init(&attributes))
+		return ENOMEM;
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	rc = pthread_create(&io->thread, &attributes, thread_main, io);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	return rc;
+}
+
+int iothread_start(struct iothread *io, struct err *err)
+{
+	int rc = create_thread(io);
+
+	if (rc)
+		return err_sys(err, rc, "cannot start I/O thread %s", io->name);
+	pthread_setname_np(io->thread, io->name);
+	pthread_mutex_lock(&io->lock);
+	while (!io->started)
+		pthread_cond_wait(&io->changed, &io->lock);
+	pthread_mutex_unlock(&io->lock);
+	if (!io->start_err.code)
+		return 0;
+	pthread_join(io->thread, NULL);
+	io->started = false;
+	return err_set(err, io->start_err.code, "%s", io->start_err.msg);
+}
+
+void iothread_stop(struct iothread *io)
+{
+	if (!io->started)
+		return;
+	atomic_store(&io->stop, true);
+	wake(io);
+	pthread_join(io->thread, NULL);
+	io->started = false;
+}
+
+/* --- Life ---------------------------------------------------------------- */
+
+static const struct io_context_ops context_ops = {
+	.call = call,
+	.watch = watch_fd,
+	.unwatch = unwatch_fd,
+	.arm = arm,
+	.disarm = disarm,
+	.batch = batch,
+	.cancel_batch = cancel_batch,
+};
+
+int iothread_new(const struct iothread_config *config, struct iothread **ret_io,
+		 struct err *err)
+{
+	struct iothread *io = calloc(1, sizeof(*io));
+	int rc;
+
+	if (!io)
+		return err_sys(err, ENOMEM, "I/O thread");
+	*io = (struct iothread){
+		.context = { .ops = &context_ops },
+		.spin_max_ns = config->spin_max_ns,
+		.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+	};
+	io->settle.expired = on_settle;
+	io->settle.opaque = io;
+	io->batches_end = &io->batches;
+	io->calls_end = &io->calls;
+	for (size_t i = 0; i + 1 < sizeof(io->name) && config->name[i]; i++)
+		io->name[i] = config->name[i];
+	rc = io->wake_fd < 0 ?
+		     err_sys(err, errno, "cannot create an eventfd") :
+		     uring_init(&io->uring,
+				config->entries ? config->entries : ENTRIES,
+				err);
+	if (rc) {
+		if (io->wake_fd >= 0)
+			close(io->wake_fd);
+		free(io);
+		return rc;
+	}
+	pthread_mutex_init(&io->lock, NULL);
+	pthread_cond_init(&io->changed, NULL);
+	*ret_io = io;
+	return 0;
+}
+
+void iothread_free(struct iothread *io)
+{
+	if (!io)
+		return;
+	iothread_stop(io);
+	/* The kernel forgets the polls before their slots go. */
+	uring_release(&io->uring);
+	while (io->slots) {
+		assert(!io->slots->watch || io->slots->watch == &io->wake);
+		free_slot(io->slots);
+	}
+	close(io->wake_fd);
+	pthread_mutex_destroy(&io->lock);
+	pthread_cond_destroy(&io->changed);
+	free(io);
+}
+
+struct io_context *iothread_context(struct iothread *io)
+{
+	return &io->context;
+}
+
+struct uring *iothread_uring(struct iothread *io)
+{
+	return &io->uring;
+}
+
+void iothread_stats(const struct iothread *io, struct iothread_stats *ret_stats)
+{
+	*ret_stats = (struct iothread_stats){
+		.enters = atomic_load(&io->uring.enters),
+		.completions = atomic_load(&io->uring.completions),
+		.stale = atomic_load(&io->uring.stale),
+		.troubles = atomic_load(&io->uring.troubles),
+		.rearmed = atomic_load(&io->rearmed),
+		.spins = atomic_load(&io->spins),
+		.spin_hits = atomic_load(&io->spin_hits),
+	};
+}
