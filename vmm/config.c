@@ -107,6 +107,15 @@ static int check_console(const struct vm_config *config, struct err *err)
 	return 0;
 }
 
+static int check_ports(const struct vm_config *config, struct err *err)
+{
+	if (config->port_count && !config->virtio_console)
+		return err_set(
+			err, EINVAL,
+			"--port needs the device that --virtio-console off leaves out");
+	return 0;
+}
+
 int config_validate(const struct vm_config *config, struct err *err)
 {
 	int rc;
@@ -128,6 +137,9 @@ int config_validate(const struct vm_config *config, struct err *err)
 	if (rc)
 		return rc;
 	rc = check_console(config, err);
+	if (rc)
+		return rc;
+	rc = check_ports(config, err);
 	if (rc)
 		return rc;
 	if (config->dump_acpi && !config->acpi)

@@ -13,6 +13,7 @@
 
 #include "boot/load.h"
 #include "core/err.h"
+#include "vmm/config_devices.h"
 #include "vmm/irqchip.h"
 #include "vmm/options.h"
 #include "vmm/virtio_bus.h"
@@ -50,6 +51,14 @@ struct vm_config {
 	bool fdt;
 	enum irqchip_mode irqchip;
 	enum virtio_transport transport;
+	struct disk_config disks[CONFIG_MAX_DISKS];
+	unsigned int disk_count;
+	struct net_config nets[CONFIG_MAX_NETS];
+	unsigned int net_count;
+	unsigned int iothreads; /* shared ones; 0: one for each device */
+	bool virtio_console;
+	struct port_config ports[CONFIG_MAX_PORTS];
+	unsigned int port_count;
 	bool rng;
 	enum console_kind console;
 	char *console_path;

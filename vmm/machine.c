@@ -167,18 +167,37 @@ static int attach_devices(struct machine *machine, struct err *err)
 	return 0;
 }
 
+/* What is outside the guest first: mistakes in the configuration show there. */
 static int build_peripherals(struct machine *machine, struct err *err)
 {
-	const struct virtio_bus_config bus = {
-		.transport = machine->config->transport,
-		.kvm = &machine->kvm,
-		.irqchip = &machine->irqchip,
-		.pio = &machine->pio,
-		.mmio = &machine->mmio,
+	const struct peripherals_env env = {
+		.config = machine->config,
+		.gmem = &machine->gmem,
+		.loop = &machine->loop,
+		.console = machine->console,
+		.bus = {
+			.transport = machine->config->transport,
+			.kvm = &machine->kvm,
+			.irqchip = &machine->irqchip,
+			.pio = &machine->pio,
+			.mmio = &machine->mmio,
+		},
 	};
+	struct chardev_receiver receiver;
+	int rc;
 
-	return peripherals_build(&machine->peripherals, machine->config,
-				 &machine->gmem, &bus, err);
+	rc = peripherals_open(&machine->peripherals, &env, err);
+	if (!rc)
+		rc = peripherals_build(&machine->peripherals, &env, err);
+	if (rc)
+		return rc;
+	machine->console_input = (struct console_input){
+		.serial = &machine->serial,
+		.console = machine->peripherals.console,
+	};
+	receiver = console_input_receiver(&machine->console_input);
+	chardev_set_receiver(machine->console, &receiver);
+	return 0;
 }
 
 static int build_vcpus(struct machine *machine, struct err *err)

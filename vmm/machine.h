@@ -19,6 +19,7 @@
 #include "devices/serial.h"
 #include "io/chardev.h"
 #include "vmm/config.h"
+#include "vmm/console_input.h"
 #include "vmm/irqchip.h"
 #include "vmm/kvm.h"
 #include "vmm/peripherals.h"
@@ -48,6 +49,7 @@ struct machine {
 	struct pvpanic pvpanic;
 	struct debug_exit debug_exit;
 	struct peripherals peripherals;
+	struct console_input console_input;
 
 	struct vcpu_env vcpu_env;
 	struct vcpu *vcpus; /* owned array */

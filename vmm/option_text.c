@@ -136,37 +136,73 @@ static void append_scalar(const struct option *option, char *buf, size_t size)
 	}
 }
 
-/* The alternatives of the choice first, then [,key=VALUE] for the others. */
+static void append_sub(const struct option *sub, char *buf, size_t size)
+{
+	if (!(sub->flags & OPTION_POSITIONAL))
+		append(buf, size, "%s%s", sub->name,
+		       sub->type == OPTION_TAG ? "" : "=");
+	append_scalar(sub, buf, size);
+}
+
+static bool is_choice(const struct option_group *group,
+		      const struct option *sub)
+{
+	return group->has_choice && sub->tag >= 0;
+}
+
+static void append_choices(const struct option_group *group, char *buf,
+			   size_t size)
+{
+	const char *between = *buf ? "," : "";
+
+	for (size_t i = 0; i < group->count; i++) {
+		if (!is_choice(group, &group->options[i]))
+			continue;
+		append(buf, size, "%s", between);
+		append_sub(&group->options[i], buf, size);
+		between = "|";
+	}
+}
+
+/* What has no name, the alternatives of the choice, and [,key=VALUE] for the
+ * others. */
 static void append_group(const struct option_group *group, char *buf,
 			 size_t size)
 {
-	const char *between = "";
+	const struct option *first = &group->options[0];
+	bool is_long = option_group_is_long(group);
 
-	for (size_t i = 0; i < group->count; i++) {
+	if (first->flags & OPTION_POSITIONAL)
+		append_sub(first, buf, size);
+	append_choices(group, buf, size);
+	for (size_t i = 0; i < group->count && !is_long; i++) {
 		const struct option *sub = &group->options[i];
 
-		if (!group->has_choice || sub->tag < 0)
+		if ((sub->flags & OPTION_POSITIONAL) || is_choice(group, sub))
 			continue;
-		append(buf, size, "%s%s", between, sub->name);
-		if (sub->type != OPTION_TAG) {
-			append(buf, size, "=");
-			append_scalar(sub, buf, size);
-		}
-		between = "|";
+		append(buf, size, "[%s", *buf ? "," : "");
+		append_sub(sub, buf, size);
+		append(buf, size, "]");
 	}
-	for (size_t i = 0; i < group->count; i++) {
-		const struct option *sub = &group->options[i];
-		bool optional = !(sub->flags & OPTION_REQUIRED);
+	if (is_long)
+		append(buf, size, "[,KEY=VALUE]...");
+}
 
-		if (group->has_choice && sub->tag >= 0)
-			continue;
-		append(buf, size, "%s%s", optional ? "[" : "",
-		       i || *between ? "," : "");
-		if (!(sub->flags & OPTION_POSITIONAL))
-			append(buf, size, "%s=", sub->name);
-		append_scalar(sub, buf, size);
-		append(buf, size, "%s", optional ? "]" : "");
-	}
+bool option_group_is_long(const struct option_group *group)
+{
+	const size_t most = 3;
+	size_t others = 0;
+
+	for (size_t i = 0; i < group->count; i++)
+		others += !(group->options[i].flags & OPTION_POSITIONAL) &&
+			  !is_choice(group, &group->options[i]);
+	return others > most;
+}
+
+void option_sub_metavar(const struct option *sub, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	append_sub(sub, buf, size);
 }
 
 void option_metavar(const struct option *option, char *buf, size_t size)

@@ -203,4 +203,10 @@ void option_format_duration(uint64_t ms, char *buf, size_t size);
  */
 void option_metavar(const struct option *option, char *buf, size_t size);
 
+/* A sub-option as it is written: "hugepages=2M|1G", "SIZE". */
+void option_sub_metavar(const struct option *sub, char *buf, size_t size);
+
+/* Too many sub-options for the metavar to name each: "FILE[,KEY=VALUE]...". */
+bool option_group_is_long(const struct option_group *group);
+
 #endif

@@ -8,7 +8,7 @@
 
 static unsigned int count_devices(const struct vm_config *config)
 {
-	return config->rng;
+	return config->virtio_console + config->rng;
 }
 
 void peripherals_describe(const struct vm_config *config,
@@ -23,6 +23,69 @@ static void on_report(void *opaque, const struct virtio_device *device,
 	(void)opaque;
 	log_warn("virtio-%s: %s; it waits for a reset by the guest",
 		 device->type->name, what);
+}
+
+/* --- What is outside ------------------------------------------------------ */
+
+static int open_ports(struct peripherals *peripherals,
+		      const struct peripherals_env *env, struct err *err)
+{
+	const struct vm_config *config = env->config;
+
+	for (unsigned int i = 0; i < config->port_count; i++) {
+		const struct port_config *port = &config->ports[i];
+		struct chardev **chardev = &peripherals->ports[i];
+		int rc = port->kind == PORT_UNIX ?
+				 chardev_new_unix(env->loop, port->path,
+						  chardev, err) :
+				 chardev_new_file(env->loop, port->path,
+						  chardev, err);
+
+		if (rc)
+			return err_prefix(err, "--port %s", port->name);
+		peripherals->port_count++;
+	}
+	return 0;
+}
+
+int peripherals_open(struct peripherals *peripherals,
+		     const struct peripherals_env *env, struct err *err)
+{
+	*peripherals = (struct peripherals){
+		.env = { .gmem = env->gmem, .report = on_report },
+	};
+	return open_ports(peripherals, env, err);
+}
+
+/* --- The devices ---------------------------------------------------------- */
+
+static int build_console(struct peripherals *peripherals,
+			 const struct peripherals_env *env, struct err *err)
+{
+	struct virtio_console_named_port named[CONFIG_MAX_PORTS];
+	const struct virtio_console_init init = {
+		.env = &peripherals->env,
+		.chardev = env->console,
+		.named = named,
+		.named_count = peripherals->port_count,
+	};
+	struct virtio_console *console = calloc(1, sizeof(*console));
+	int rc;
+
+	if (!console)
+		return err_sys(err, ENOMEM, "console");
+	for (unsigned int i = 0; i < peripherals->port_count; i++)
+		named[i] = (struct virtio_console_named_port){
+			.name = env->config->ports[i].name,
+			.chardev = peripherals->ports[i],
+		};
+	rc = virtio_console_init(console, &init, err);
+	if (rc) {
+		free(console);
+		return err_prefix(err, "--port");
+	}
+	peripherals->console = console;
+	return virtio_bus_plug(&peripherals->bus, &console->device, err);
 }
 
 static int build_rng(struct peripherals *peripherals, struct err *err)
@@ -42,24 +105,33 @@ static int build_rng(struct peripherals *peripherals, struct err *err)
 }
 
 int peripherals_build(struct peripherals *peripherals,
-		      const struct vm_config *config, const struct gmem *gmem,
-		      const struct virtio_bus_config *bus, struct err *err)
+		      const struct peripherals_env *env, struct err *err)
 {
+	const struct vm_config *config = env->config;
 	int rc;
 
-	*peripherals = (struct peripherals){
-		.env = { .gmem = gmem, .report = on_report },
-	};
 	if (!count_devices(config))
 		return 0;
-	rc = virtio_bus_init(&peripherals->bus, bus, err);
+	rc = virtio_bus_init(&peripherals->bus, &env->bus, err);
+	if (!rc && config->virtio_console)
+		rc = build_console(peripherals, env, err);
 	if (!rc && config->rng)
 		rc = build_rng(peripherals, err);
 	return rc;
 }
 
+/* --- Life ----------------------------------------------------------------- */
+
+void peripherals_update(struct peripherals *peripherals)
+{
+	for (unsigned int i = 0; i < peripherals->port_count; i++)
+		chardev_update(peripherals->ports[i]);
+}
+
 void peripherals_cancel(struct peripherals *peripherals)
 {
+	for (unsigned int i = 0; i < peripherals->port_count; i++)
+		chardev_cancel(peripherals->ports[i]);
 	for (unsigned int i = 0; i < peripherals->bus.count; i++)
 		virtio_device_cancel(peripherals->bus.seats[i].device);
 }
@@ -75,4 +147,10 @@ void peripherals_release(struct peripherals *peripherals)
 	if (peripherals->rng)
 		virtio_rng_release(peripherals->rng);
 	free(move_ptr(&peripherals->rng));
+	if (peripherals->console)
+		virtio_console_release(peripherals->console);
+	free(move_ptr(&peripherals->console));
+	for (unsigned int i = 0; i < peripherals->port_count; i++)
+		chardev_free(peripherals->ports[i]);
+	peripherals->port_count = 0;
 }

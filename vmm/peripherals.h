@@ -8,6 +8,9 @@
 
 #include "boot/platform.h"
 #include "core/gmem.h"
+#include "core/loop.h"
+#include "io/chardev.h"
+#include "virtio/console.h"
 #include "virtio/rng.h"
 #include "vmm/config.h"
 #include "vmm/virtio_bus.h"
@@ -15,6 +18,9 @@
 struct peripherals {
 	struct virtio_env env;
 	struct virtio_bus bus;
+	struct virtio_console *console; /* owned, or NULL */
+	struct chardev *ports[CONFIG_MAX_PORTS]; /* owned */
+	unsigned int port_count;
 	struct virtio_rng *rng; /* owned, or NULL */
 };
 
@@ -22,13 +28,26 @@ struct peripherals {
 void peripherals_describe(const struct vm_config *config,
 			  struct platform *platform);
 
+/* Of the machine; borrowed. */
+struct peripherals_env {
+	const struct vm_config *config;
+	const struct gmem *gmem;
+	struct loop *loop;
+	struct chardev *console; /* the terminal, or what stands for it */
+	struct virtio_bus_config bus;
+};
+
 /*
- * Builds them and plugs them in; @bus is what virtio_bus_init takes. On
- * failure peripherals_release takes what is there.
+ * Opens what is outside the guest, then builds the devices and plugs them in.
+ * On failure peripherals_release takes what is there.
  */
+int peripherals_open(struct peripherals *peripherals,
+		     const struct peripherals_env *env, struct err *err);
 int peripherals_build(struct peripherals *peripherals,
-		      const struct vm_config *config, const struct gmem *gmem,
-		      const struct virtio_bus_config *bus, struct err *err);
+		      const struct peripherals_env *env, struct err *err);
+
+/* The loop was woken. */
+void peripherals_update(struct peripherals *peripherals);
 
 /* A vCPU that serves a queue itself comes back soon. Any thread. */
 void peripherals_cancel(struct peripherals *peripherals);

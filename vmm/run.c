@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 
 #include "core/log.h"
@@ -73,6 +74,18 @@ static void stop_process(struct run *run)
 	follow_terminal(run);
 }
 
+/* The guest's virtio console is as large as the terminal. */
+static void tell_size(const struct run *run)
+{
+	struct winsize size;
+
+	if (!run->has_terminal || !run->machine.peripherals.console ||
+	    ioctl(STDIN_FILENO, TIOCGWINSZ, &size) < 0)
+		return;
+	virtio_console_resize(run->machine.peripherals.console, size.ws_col,
+			      size.ws_row);
+}
+
 static void on_signal(struct loop_source *source, short revents)
 {
 	struct run *run = source->opaque;
@@ -102,6 +115,9 @@ static void on_signal(struct loop_source *source, short revents)
 	case SIGCONT:
 		follow_terminal(run);
 		break;
+	case SIGWINCH:
+		tell_size(run);
+		break;
 	default:
 		break;
 	}
@@ -117,6 +133,7 @@ static void on_woken(void *opaque)
 	struct run *run = opaque;
 
 	chardev_update(run->machine.console);
+	peripherals_update(&run->machine.peripherals);
 }
 
 static void show_help(void)
@@ -162,6 +179,7 @@ static int watch_signals(struct run *run, struct err *err)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGTSTP);
 	sigaddset(&set, SIGCONT);
+	sigaddset(&set, SIGWINCH);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
@@ -190,11 +208,8 @@ static int watch_time(struct run *run, uint64_t timeout_ms, struct err *err)
 static int take_terminal(struct run *run, struct err *err)
 {
 	struct machine *machine = &run->machine;
-	const struct chardev_receiver sink = {
-		.room = serial_room,
-		.receive = serial_receive,
-		.opaque = &machine->serial,
-	};
+	const struct chardev_receiver sink =
+		console_input_receiver(&machine->console_input);
 	int rc;
 
 	machine->loop.woken = on_woken;
@@ -215,6 +230,7 @@ static int take_terminal(struct run *run, struct err *err)
 		return rc;
 	escape_init(&run->escape, machine->console, &sink, on_escape, run);
 	follow_terminal(run);
+	tell_size(run);
 	return 0;
 }
 

@@ -74,6 +74,7 @@ START_TEST(test_description)
 		{ PLATFORM_POWER, true, 0x600, 4, 9, false },
 		{ PLATFORM_PVPANIC, true, 0x505, 1, -1, false },
 		{ PLATFORM_DEBUG_EXIT, true, 0xf4, 4, -1, false },
+		{ PLATFORM_PCI_HOST, false, 0xe0000000, 0x100000, -1, false },
 	};
 	struct platform platform;
 	struct gmem gmem;

@@ -10,10 +10,10 @@
 #include "vmm/config_json.h"
 #include "vmm/options.h"
 
-enum net_kind {
-	NET_NONE,
-	NET_TAP,
-	NET_FD
+enum cable_kind {
+	CABLE_NONE,
+	CABLE_TAP,
+	CABLE_FD
 };
 
 struct disk {
@@ -73,7 +73,7 @@ static const struct option disk_options[] = {
 	  .tag = -1 },
 };
 
-static const struct option_group disk_group = {
+static const struct option_group store_group = {
 	.options = disk_options,
 	.count = ARRAY_SIZE(disk_options),
 };
@@ -82,19 +82,19 @@ static const struct option net_options[] = {
 	{ .name = "tap",
 	  .type = OPTION_STRING,
 	  OPTION_FIELD(struct target, tap),
-	  .tag = NET_TAP },
+	  .tag = CABLE_TAP },
 	{ .name = "fd",
 	  .type = OPTION_UINT,
 	  OPTION_FIELD(struct target, net_fd),
-	  .tag = NET_FD },
-	{ .name = "none", .type = OPTION_TAG, .tag = NET_NONE },
+	  .tag = CABLE_FD },
+	{ .name = "none", .type = OPTION_TAG, .tag = CABLE_NONE },
 	{ .name = "mac",
 	  .type = OPTION_STRING,
 	  OPTION_FIELD(struct target, mac),
 	  .tag = -1 },
 };
 
-static const struct option_group net_group = {
+static const struct option_group cable_group = {
 	.options = net_options,
 	.count = ARRAY_SIZE(net_options),
 	.has_choice = true,
@@ -130,14 +130,14 @@ static const struct option options[] = {
 	  .default_text = "low" },
 	{ .name = "disk",
 	  .type = OPTION_GROUP,
-	  .group = &disk_group,
+	  .group = &store_group,
 	  OPTION_FIELD(struct target, disks),
 	  .list_max = 3,
 	  .list_stride = sizeof(struct disk),
 	  .list_count_offset = offsetof(struct target, disk_count) },
 	{ .name = "net",
 	  .type = OPTION_GROUP,
-	  .group = &net_group,
+	  .group = &cable_group,
 	  .default_text = "none" },
 	{ .name = "tag",
 	  .type = OPTION_STRING,
@@ -214,7 +214,7 @@ START_TEST(test_defaults)
 	ck_assert(target.toggle);
 	ck_assert(!target.flag);
 	ck_assert_int_eq(target.level, 1);
-	ck_assert_int_eq(target.net, NET_NONE);
+	ck_assert_int_eq(target.net, CABLE_NONE);
 	ck_assert_uint_eq(target.disk_count, 0);
 }
 END_TEST
@@ -347,12 +347,12 @@ END_TEST
 START_TEST(test_choice)
 {
 	TAKEN("--net", "tap=t0,mac=aa");
-	ck_assert_int_eq(target.net, NET_TAP);
+	ck_assert_int_eq(target.net, CABLE_TAP);
 	ck_assert_str_eq(target.tap, "t0");
 	ck_assert_str_eq(target.mac, "aa");
 	/* The next one replaces the whole group. */
 	TAKEN("--net", "fd=7");
-	ck_assert_int_eq(target.net, NET_FD);
+	ck_assert_int_eq(target.net, CABLE_FD);
 	ck_assert_uint_eq(target.net_fd, 7);
 	ck_assert_ptr_null(target.tap);
 	ck_assert_ptr_null(target.mac);
@@ -412,11 +412,10 @@ START_TEST(test_metavar)
 	check_metavar("flag", "");
 	check_metavar("toggle", "on|off");
 	check_metavar("level", "low|high");
-	check_metavar("disk",
-		      "FILE[,ro=on|off][,serial=STRING][,bps=SIZE][,queues=N]");
+	check_metavar("disk", "FILE[,KEY=VALUE]...");
 	check_metavar("net", "tap=STRING|fd=N|none[,mac=STRING]");
 	option_metavar(&options[7], small, sizeof(small));
-	ck_assert_str_eq(small, "FILE[,r");
+	ck_assert_str_eq(small, "FILE[,K");
 }
 END_TEST
 
