@@ -333,10 +333,13 @@ int machine_build(struct machine *machine, const struct vm_config *config,
 
 int machine_start(struct machine *machine, struct err *err)
 {
+	int rc = peripherals_start(&machine->peripherals, err);
+
+	if (rc)
+		return rc;
 	vcpu_install_kick();
 	for (unsigned int i = 0; i < machine->vcpu_count; i++) {
-		int rc = vcpu_start(&machine->vcpus[i], err);
-
+		rc = vcpu_start(&machine->vcpus[i], err);
 		if (rc)
 			return rc;
 	}

@@ -8,7 +8,7 @@
 
 static unsigned int count_devices(const struct vm_config *config)
 {
-	return config->virtio_console + config->rng;
+	return config->disk_count + config->virtio_console + config->rng;
 }
 
 void peripherals_describe(const struct vm_config *config,
@@ -26,6 +26,24 @@ static void on_report(void *opaque, const struct virtio_device *device,
 }
 
 /* --- What is outside ------------------------------------------------------ */
+
+static int open_disks(struct peripherals *peripherals,
+		      const struct vm_config *config, struct err *err)
+{
+	peripherals->disks =
+		calloc(config->disk_count, sizeof(*peripherals->disks));
+	if (config->disk_count && !peripherals->disks)
+		return err_sys(err, ENOMEM, "disks");
+	for (unsigned int i = 0; i < config->disk_count; i++) {
+		int rc = disk_open(&peripherals->disks[i], &config->disks[i], i,
+				   err);
+
+		peripherals->disk_count++;
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
 
 static int open_ports(struct peripherals *peripherals,
 		      const struct peripherals_env *env, struct err *err)
@@ -51,13 +69,43 @@ static int open_ports(struct peripherals *peripherals,
 int peripherals_open(struct peripherals *peripherals,
 		     const struct peripherals_env *env, struct err *err)
 {
+	int rc;
+
 	*peripherals = (struct peripherals){
 		.env = { .gmem = env->gmem, .report = on_report },
 	};
-	return open_ports(peripherals, env, err);
+	rc = open_disks(peripherals, env->config, err);
+	if (!rc)
+		rc = open_ports(peripherals, env, err);
+	return rc;
 }
 
 /* --- The devices ---------------------------------------------------------- */
+
+static int build_disks(struct peripherals *peripherals,
+		       const struct peripherals_env *env, struct err *err)
+{
+	const struct disk_env disk_env = {
+		.env = &peripherals->env,
+		.threads = &peripherals->threads,
+		.cpus = env->config->cpus,
+		.stopped = env->stopped,
+		.opaque = env->opaque,
+	};
+
+	for (unsigned int i = 0; i < peripherals->disk_count; i++) {
+		struct disk *disk = &peripherals->disks[i];
+		int rc = disk_build(disk, &env->config->disks[i], &disk_env,
+				    err);
+
+		if (!rc)
+			rc = virtio_bus_plug(&peripherals->bus,
+					     &disk->blk.device, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
 
 static int build_console(struct peripherals *peripherals,
 			 const struct peripherals_env *env, struct err *err)
@@ -113,6 +161,11 @@ int peripherals_build(struct peripherals *peripherals,
 	if (!count_devices(config))
 		return 0;
 	rc = virtio_bus_init(&peripherals->bus, &env->bus, err);
+	if (!rc)
+		rc = iothreads_init(&peripherals->threads, config->iothreads,
+				    err);
+	if (!rc)
+		rc = build_disks(peripherals, env, err);
 	if (!rc && config->virtio_console)
 		rc = build_console(peripherals, env, err);
 	if (!rc && config->rng)
@@ -121,6 +174,23 @@ int peripherals_build(struct peripherals *peripherals,
 }
 
 /* --- Life ----------------------------------------------------------------- */
+
+int peripherals_start(struct peripherals *peripherals, struct err *err)
+{
+	return iothreads_start(&peripherals->threads, err);
+}
+
+void peripherals_refresh(struct peripherals *peripherals)
+{
+	for (unsigned int i = 0; i < peripherals->disk_count; i++)
+		disk_refresh(&peripherals->disks[i]);
+}
+
+void peripherals_resume(struct peripherals *peripherals)
+{
+	for (unsigned int i = 0; i < peripherals->disk_count; i++)
+		virtio_blk_resume(&peripherals->disks[i].blk);
+}
 
 void peripherals_update(struct peripherals *peripherals)
 {
@@ -139,6 +209,7 @@ void peripherals_cancel(struct peripherals *peripherals)
 void peripherals_stop(struct peripherals *peripherals)
 {
 	virtio_bus_stop(&peripherals->bus);
+	iothreads_stop(&peripherals->threads);
 }
 
 void peripherals_release(struct peripherals *peripherals)
@@ -153,4 +224,9 @@ void peripherals_release(struct peripherals *peripherals)
 	for (unsigned int i = 0; i < peripherals->port_count; i++)
 		chardev_free(peripherals->ports[i]);
 	peripherals->port_count = 0;
+	for (unsigned int i = 0; i < peripherals->disk_count; i++)
+		disk_release(&peripherals->disks[i]);
+	peripherals->disk_count = 0;
+	free(move_ptr(&peripherals->disks));
+	iothreads_release(&peripherals->threads);
 }

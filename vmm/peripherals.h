@@ -13,11 +13,16 @@
 #include "virtio/console.h"
 #include "virtio/rng.h"
 #include "vmm/config.h"
+#include "vmm/disk.h"
+#include "vmm/iothreads.h"
 #include "vmm/virtio_bus.h"
 
 struct peripherals {
 	struct virtio_env env;
 	struct virtio_bus bus;
+	struct iothreads threads;
+	struct disk *disks; /* owned array */
+	unsigned int disk_count;
 	struct virtio_console *console; /* owned, or NULL */
 	struct chardev *ports[CONFIG_MAX_PORTS]; /* owned */
 	unsigned int port_count;
@@ -34,6 +39,9 @@ struct peripherals_env {
 	const struct gmem *gmem;
 	struct loop *loop;
 	struct chardev *console; /* the terminal, or what stands for it */
+	/* A disk's error is to stop the machine. I/O thread. */
+	void (*stopped)(void *opaque, struct disk *disk);
+	void *opaque;
 	struct virtio_bus_config bus;
 };
 
@@ -46,8 +54,17 @@ int peripherals_open(struct peripherals *peripherals,
 int peripherals_build(struct peripherals *peripherals,
 		      const struct peripherals_env *env, struct err *err);
 
+/* The I/O threads, before the vCPUs. */
+int peripherals_start(struct peripherals *peripherals, struct err *err);
+
 /* The loop was woken. */
 void peripherals_update(struct peripherals *peripherals);
+
+/* Looks for disks that have another size now. */
+void peripherals_refresh(struct peripherals *peripherals);
+
+/* What disks kept after errors is tried again. */
+void peripherals_resume(struct peripherals *peripherals);
 
 /* A vCPU that serves a queue itself comes back soon. Any thread. */
 void peripherals_cancel(struct peripherals *peripherals);

@@ -1,0 +1,75 @@
+#include "vmm/iothreads.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+
+static int add(struct iothreads *threads, const char *name,
+	       struct iothread **ret_io, struct err *err)
+{
+	const struct iothread_config config = { .name = name };
+	int rc;
+
+	assert(threads->count < IOTHREADS_MAX);
+	rc = iothread_new(&config, ret_io, err);
+	if (!rc)
+		threads->threads[threads->count++] = *ret_io;
+	return rc;
+}
+
+int iothreads_init(struct iothreads *threads, unsigned int shared,
+		   struct err *err)
+{
+	*threads = (struct iothreads){ .shared = shared };
+	for (unsigned int i = 0; i < shared; i++) {
+		struct iothread *io;
+		char name[16];
+		int rc;
+
+		snprintf(name, sizeof(name), "io-%u", i + 1);
+		rc = add(threads, name, &io, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int iothreads_take(struct iothreads *threads, unsigned int wanted,
+		   const char *name, struct iothread **ret_io, struct err *err)
+{
+	char thread_name[16];
+
+	assert(wanted <= threads->shared);
+	if (!threads->shared) {
+		snprintf(thread_name, sizeof(thread_name), "io-%s", name);
+		return add(threads, thread_name, ret_io, err);
+	}
+	if (!wanted)
+		wanted = threads->next++ % threads->shared + 1;
+	*ret_io = threads->threads[wanted - 1];
+	return 0;
+}
+
+int iothreads_start(struct iothreads *threads, struct err *err)
+{
+	for (unsigned int i = 0; i < threads->count; i++) {
+		int rc = iothread_start(threads->threads[i], err);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+void iothreads_stop(struct iothreads *threads)
+{
+	for (unsigned int i = 0; i < threads->count; i++)
+		iothread_stop(threads->threads[i]);
+}
+
+void iothreads_release(struct iothreads *threads)
+{
+	for (unsigned int i = 0; i < threads->count; i++)
+		iothread_free(threads->threads[i]);
+	threads->count = 0;
+}
