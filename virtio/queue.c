@@ -150,15 +150,24 @@ void virtq_unpop(struct virtq *vq, const struct virtq_chain *chain)
 
 void virtq_push(struct virtq *vq, uint16_t head, uint32_t len_bytes)
 {
-	uint16_t slots = land(vq, head);
+	const struct virtq_used used = { .head = head, .len_bytes = len_bytes };
 
-	if (vq->features.packed) {
-		virtq_packed_push(vq, head, len_bytes, slots);
-		vq->unnotified += slots;
-	} else {
-		virtq_split_push(vq, head, len_bytes);
-		vq->unnotified++;
-	}
+	virtq_push_batch(vq, &used, 1);
+}
+
+void virtq_push_batch(struct virtq *vq, const struct virtq_used *used,
+		      unsigned int count)
+{
+	uint32_t slots = 0;
+
+	assert(count && count <= vq->in_flight);
+	if (vq->features.packed)
+		virtq_packed_push(vq, used, count);
+	else
+		virtq_split_push(vq, used, count);
+	for (unsigned int i = 0; i < count; i++)
+		slots += land(vq, used[i].head);
+	vq->unnotified += vq->features.packed ? slots : count;
 }
 
 /* --- Notifications ------------------------------------------------------- */

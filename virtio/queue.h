@@ -54,6 +54,12 @@ struct virtq_chain {
 	uint64_t writable_bytes;
 };
 
+/* A chain that is done with: see virtq_push. */
+struct virtq_used {
+	uint16_t head;
+	uint32_t len_bytes;
+};
+
 /* Where the driver put the queue; what a snapshot saves. */
 struct virtq_layout {
 	uint16_t size; /* descriptors */
@@ -156,6 +162,14 @@ void virtq_unpop(struct virtq *vq, const struct virtq_chain *chain);
  * ours. The driver may see it at once, whether notified or not.
  */
 void virtq_push(struct virtq *vq, uint16_t head, uint32_t len_bytes);
+
+/*
+ * Completes @count chains (1 or more), each as virtq_push does, so that the
+ * driver sees all of them or none: a packet in several buffers, or a batch
+ * that costs it one look.
+ */
+void virtq_push_batch(struct virtq *vq, const struct virtq_used *used,
+		      unsigned int count);
 
 /*
  * Whether the driver wants to hear of what was pushed since the last call.

@@ -56,15 +56,16 @@ int virtq_walk_end(struct virtq_walk *walk, uint16_t head, uint16_t slots);
 int virtq_break(struct virtq *vq, const char *what);
 
 int virtq_split_pop(struct virtq *vq, struct virtq_chain *chain);
-void virtq_split_push(struct virtq *vq, uint16_t head, uint32_t len_bytes);
+void virtq_split_push(struct virtq *vq, const struct virtq_used *used,
+		      unsigned int count);
 bool virtq_split_should_notify(const struct virtq *vq);
 void virtq_split_set_kicks(struct virtq *vq, bool enabled);
 bool virtq_split_has_chains(const struct virtq *vq);
 
 int virtq_packed_pop(struct virtq *vq, struct virtq_chain *chain);
 void virtq_packed_unpop(struct virtq *vq, uint16_t slots);
-void virtq_packed_push(struct virtq *vq, uint16_t head, uint32_t len_bytes,
-		       uint16_t slots);
+void virtq_packed_push(struct virtq *vq, const struct virtq_used *used,
+		       unsigned int count);
 bool virtq_packed_should_notify(const struct virtq *vq);
 void virtq_packed_set_kicks(struct virtq *vq, bool enabled);
 bool virtq_packed_has_chains(const struct virtq *vq);

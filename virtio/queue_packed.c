@@ -141,20 +141,31 @@ void virtq_packed_unpop(struct virtq *vq, uint16_t slots)
 
 /* --- Giving them back ---------------------------------------------------- */
 
-void virtq_packed_push(struct virtq *vq, uint16_t head, uint32_t len_bytes,
-		       uint16_t slots)
+void virtq_packed_push(struct virtq *vq, const struct virtq_used *used,
+		       unsigned int count)
 {
-	uint8_t *desc = slot_of(vq, vq->next_used);
-	uint16_t flags = len_bytes ? VRING_DESC_F_WRITE : 0;
+	uint8_t *first = slot_of(vq, vq->next_used);
+	uint16_t first_flags = 0;
 
-	if (vq->used_wrap)
-		flags |= FLAG_AVAIL | FLAG_USED;
-	virtq_store16(desc + DESC_ID, head);
-	virtq_store32(desc + DESC_LEN, len_bytes);
-	/* Pairs with the driver's barrier after reading the flags: id, length
-	 * and data are there. */
-	virtq_store16_release(desc + DESC_FLAGS, flags);
-	advance(vq, &vq->next_used, &vq->used_wrap, slots);
+	for (unsigned int i = 0; i < count; i++) {
+		uint8_t *desc = slot_of(vq, vq->next_used);
+		uint16_t flags = used[i].len_bytes ? VRING_DESC_F_WRITE : 0;
+
+		if (vq->used_wrap)
+			flags |= FLAG_AVAIL | FLAG_USED;
+		virtq_store16(desc + DESC_ID, used[i].head);
+		virtq_store32(desc + DESC_LEN, used[i].len_bytes);
+		if (i == 0)
+			first_flags = flags;
+		else
+			virtq_store16(desc + DESC_FLAGS, flags);
+		advance(vq, &vq->next_used, &vq->used_wrap,
+			vq->slots[used[i].head]);
+	}
+	/* Pairs with the driver's barrier after reading the flags: ids,
+	 * lengths and data are there. It does not look behind a descriptor
+	 * that is not used, so the first one uncovers all. */
+	virtq_store16_release(first + DESC_FLAGS, first_flags);
 }
 
 bool virtq_packed_should_notify(const struct virtq *vq)

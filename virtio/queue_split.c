@@ -119,15 +119,19 @@ bool virtq_split_has_chains(const struct virtq *vq)
 
 /* --- Giving them back ---------------------------------------------------- */
 
-void virtq_split_push(struct virtq *vq, uint16_t head, uint32_t len_bytes)
+void virtq_split_push(struct virtq *vq, const struct virtq_used *used,
+		      unsigned int count)
 {
-	uint16_t slot = vq->next_used & (vq->layout.size - 1);
-	uint8_t *element = vq->device + RING_ARRAY + (size_t)USED_BYTES * slot;
+	for (unsigned int i = 0; i < count; i++) {
+		uint16_t slot = vq->next_used & (vq->layout.size - 1);
+		uint8_t *element =
+			vq->device + RING_ARRAY + (size_t)USED_BYTES * slot;
 
-	virtq_store32(element, head);
-	virtq_store32(element + 4, len_bytes);
-	vq->next_used++;
-	/* Pairs with the driver's barrier after reading idx: the element and
+		virtq_store32(element, used[i].head);
+		virtq_store32(element + 4, used[i].len_bytes);
+		vq->next_used++;
+	}
+	/* Pairs with the driver's barrier after reading idx: the elements and
 	 * the data are there (virtio 1.2, 2.7.8.2). */
 	virtq_store16_release(vq->device + RING_IDX, vq->next_used);
 }

@@ -1,6 +1,7 @@
 /*
  * An I/O context on a thread of its own over poll(2), as small as it can be.
- * The eventfds are read, which the contract allows.
+ * The eventfds are read, which the contract allows; of other input it tells
+ * once, as the contract threatens to.
  */
 #ifndef TESTS_UNIT_IO_CONTEXT_DOUBLE_H
 #define TESTS_UNIT_IO_CONTEXT_DOUBLE_H
@@ -8,6 +9,7 @@
 #include <check.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +24,7 @@ struct io_double {
 	pthread_t thread;
 	bool running;
 	int wake_fd;
+	int epoll_fd; /* of watches that are no eventfds */
 	struct io_watch *watches[IO_DOUBLE_WATCHES]; /* of the thread */
 	struct io_timer *timers; /* of the thread, in no order */
 	struct io_batch *batches; /* of the thread */
@@ -68,6 +71,16 @@ static inline int io_double_watch(struct io_context *context,
 		if (io->watches[i])
 			continue;
 		io->watches[i] = watch;
+		if (!watch->eventfd) {
+			struct epoll_event event = {
+				.events = EPOLLIN | EPOLLET,
+				.data.ptr = watch,
+			};
+
+			ck_assert_int_eq(epoll_ctl(io->epoll_fd, EPOLL_CTL_ADD,
+						   watch->fd, &event),
+					 0);
+		}
 		return 0;
 	}
 	return err_set(err, 28, "no room for another eventfd");
@@ -79,8 +92,11 @@ static inline void io_double_unwatch(struct io_context *context,
 	struct io_double *io = container_of(context, struct io_double, context);
 
 	for (int i = 0; i < IO_DOUBLE_WATCHES; i++) {
-		if (io->watches[i] == watch)
-			io->watches[i] = NULL;
+		if (io->watches[i] != watch)
+			continue;
+		io->watches[i] = NULL;
+		if (!watch->eventfd)
+			epoll_ctl(io->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
 	}
 }
 
@@ -206,40 +222,73 @@ static inline bool io_double_work(struct io_double *io)
 	return !stop;
 }
 
+/* Tells of input other than kicks: one fd at a time, since `ready` may unwatch
+ * the next. */
+static inline bool io_double_input(const struct io_double *io)
+{
+	struct epoll_event event;
+	bool any = false;
+
+	while (epoll_wait(io->epoll_fd, &event, 1, 0) == 1) {
+		struct io_watch *watch = event.data.ptr;
+
+		any = true;
+		watch->ready(watch);
+	}
+	return any;
+}
+
+/*
+ * Waits at most @max_ms (-1: for ever) for something to do and does it.
+ * Returns whether there was something other than timers.
+ */
+static inline bool io_double_turn(struct io_double *io, int max_ms)
+{
+	struct pollfd fds[IO_DOUBLE_WATCHES + 2];
+	int wait_ms = io_double_prepare(io);
+	bool any;
+
+	for (int i = 0; i < IO_DOUBLE_WATCHES; i++)
+		fds[i] = (struct pollfd){
+			.fd = io->watches[i] && io->watches[i]->eventfd ?
+				      io->watches[i]->fd :
+				      -1,
+			.events = POLLIN,
+		};
+	fds[IO_DOUBLE_WATCHES] =
+		(struct pollfd){ .fd = io->wake_fd, .events = POLLIN };
+	fds[IO_DOUBLE_WATCHES + 1] =
+		(struct pollfd){ .fd = io->epoll_fd, .events = POLLIN };
+	if (wait_ms < 0 || (max_ms >= 0 && max_ms < wait_ms))
+		wait_ms = max_ms;
+	poll(fds, IO_DOUBLE_WATCHES + 2, wait_ms);
+	any = io_double_input(io);
+	for (int i = 0; i <= IO_DOUBLE_WATCHES; i++) {
+		uint64_t count;
+
+		if (!(fds[i].revents & POLLIN) ||
+		    read(fds[i].fd, &count, sizeof(count)) < 0)
+			continue;
+		any = true;
+		if (i < IO_DOUBLE_WATCHES && io->watches[i])
+			io->watches[i]->ready(io->watches[i]);
+	}
+	return any;
+}
+
 static inline void *io_double_thread(void *opaque)
 {
 	struct io_double *io = opaque;
 
-	do {
-		struct pollfd fds[IO_DOUBLE_WATCHES + 1];
-
-		for (int i = 0; i < IO_DOUBLE_WATCHES; i++)
-			fds[i] = (struct pollfd){
-				.fd = io->watches[i] ? io->watches[i]->fd : -1,
-				.events = POLLIN,
-			};
-		fds[IO_DOUBLE_WATCHES] =
-			(struct pollfd){ .fd = io->wake_fd, .events = POLLIN };
-		poll(fds, IO_DOUBLE_WATCHES + 1, io_double_prepare(io));
-		for (int i = 0; i <= IO_DOUBLE_WATCHES; i++) {
-			uint64_t count;
-			bool eventfd =
-				i == IO_DOUBLE_WATCHES ||
-				(io->watches[i] && io->watches[i]->eventfd);
-
-			if (!(fds[i].revents & POLLIN) ||
-			    (eventfd &&
-			     read(fds[i].fd, &count, sizeof(count)) < 0))
-				continue;
-			if (i < IO_DOUBLE_WATCHES && io->watches[i])
-				io->watches[i]->ready(io->watches[i]);
-		}
-	} while (io_double_work(io));
+	do
+		io_double_turn(io, -1);
+	while (io_double_work(io));
 	io_double_end_batches(io);
 	return NULL;
 }
 
-static inline void io_double_start(struct io_double *io)
+/* Without a thread: calls run at once, and the test takes the turns. */
+static inline void io_double_init(struct io_double *io)
 {
 	static const struct io_context_ops ops = {
 		.call = io_double_call,
@@ -253,8 +302,23 @@ static inline void io_double_start(struct io_double *io)
 
 	*io = (struct io_double){ .context = { .ops = &ops } };
 	io->wake_fd = eventfd(0, EFD_CLOEXEC);
+	io->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	pthread_mutex_init(&io->lock, NULL);
 	pthread_cond_init(&io->changed, NULL);
+}
+
+static inline void io_double_release(const struct io_double *io)
+{
+	for (int i = 0; i < IO_DOUBLE_WATCHES; i++)
+		ck_assert_ptr_null(io->watches[i]);
+	ck_assert_ptr_null(io->timers);
+	close(io->wake_fd);
+	close(io->epoll_fd);
+}
+
+static inline void io_double_start(struct io_double *io)
+{
+	io_double_init(io);
 	ck_assert_int_eq(
 		pthread_create(&io->thread, NULL, io_double_thread, io), 0);
 	io->running = true;
@@ -267,9 +331,8 @@ static inline void io_double_stop(struct io_double *io)
 	pthread_mutex_unlock(&io->lock);
 	io_double_wake(io);
 	ck_assert_int_eq(pthread_join(io->thread, NULL), 0);
-	for (int i = 0; i < IO_DOUBLE_WATCHES; i++)
-		ck_assert_ptr_null(io->watches[i]);
-	close(io->wake_fd);
+	io->running = false;
+	io_double_release(io);
 }
 
 #endif

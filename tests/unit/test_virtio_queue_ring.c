@@ -502,6 +502,57 @@ START_TEST(test_nobody_waits_for_ever)
 }
 END_TEST
 
+#define BATCH 32
+
+/* What is pushed as one batch is seen as one, by a driver that never sleeps;
+ * one chain of two slots is among them, so that the ring wraps everywhere. */
+static void *take_batches(void *opaque)
+{
+	unsigned int *torn = opaque;
+	uint32_t id;
+	uint32_t len;
+
+	while (!atomic_load(&driver_done)) {
+		if (!ring_take(&ring, &id, &len))
+			continue;
+		for (uint32_t i = 1; i < BATCH; i++) {
+			if (!ring_take(&ring, &id, &len) || len != i)
+				(*torn)++;
+		}
+		sem_post(&interrupted);
+	}
+	return NULL;
+}
+
+START_TEST(test_push_batch)
+{
+	const struct ring_buffer two[] = { { DATA, 8, true },
+					   { DATA + 64, 8, true } };
+	struct virtq_used used[BATCH];
+	unsigned int torn = 0;
+	pthread_t thread;
+
+	set_up_size(2 * BATCH, _i);
+	sem_init(&interrupted, 0, 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, take_batches, &torn), 0);
+	for (unsigned int round = 0; round < 10000; round++) {
+		for (uint32_t i = 0; i < BATCH; i++) {
+			ring_add(&ring, two, i == 1 ? 2 : 1);
+			used[i] = (struct virtq_used){ pop(), i };
+		}
+		ck_assert_uint_eq(vq.in_flight, BATCH);
+		virtq_push_batch(&vq, used, BATCH);
+		ck_assert_uint_eq(vq.in_flight, 0);
+		ck_assert_uint_eq(vq.unnotified, BATCH + features.packed);
+		virtq_should_notify(&vq);
+		await(&interrupted, "batch");
+	}
+	atomic_store(&driver_done, true);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_uint_eq(torn, 0);
+}
+END_TEST
+
 /* A driver that changes a descriptor while it is being looked at gets the old
  * one or the new one, checked in either case. */
 static void *flip(void *opaque)
@@ -564,6 +615,7 @@ static void add_tests(TCase *tcase)
 		test_save_and_restore,
 		test_disabled_queues_are_restored,
 		test_nobody_waits_for_ever,
+		test_push_batch,
 		test_changing_descriptor,
 	};
 
