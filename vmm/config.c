@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/mac.h"
+#include "io/net.h"
 #include "virtio/blk.h"
 #include "vmm/config_json.h"
 #include "vmm/cpuid.h"
@@ -145,6 +147,33 @@ static int check_disk(const struct vm_config *config,
 	return check_iothread(config, "--disk", disk->iothread, err);
 }
 
+static int check_net(const struct vm_config *config,
+		     const struct net_config *net, struct err *err)
+{
+	uint8_t mac[MAC_BYTES];
+	int rc = net->mac ? mac_parse(net->mac, mac, err) : 0;
+
+	if (rc)
+		return err_prefix(err, "--net");
+	if (net->name && !*net->name)
+		return err_set(err, EINVAL, "--net: the name is empty");
+	if (net->queues > NET_MAX_QUEUES)
+		return err_set(err, EINVAL,
+			       "--net: queues=%u; there are at most %u pairs",
+			       net->queues, NET_MAX_QUEUES);
+	if (net->kind == NET_FD && net->queues > 1)
+		return err_set(err, EINVAL,
+			       "--net fd=%u: one descriptor is one pair of "
+			       "queues; leave out queues=",
+			       net->fd);
+	/* virtio 1.2, 5.1.4.1 and the largest IP packet. */
+	if (net->mtu && (net->mtu < 68 || net->mtu > 65535))
+		return err_set(err, EINVAL,
+			       "--net: mtu=%u; it is between 68 and 65535",
+			       net->mtu);
+	return check_iothread(config, "--net", net->iothread, err);
+}
+
 static int check_devices(const struct vm_config *config, struct err *err)
 {
 	unsigned int max = virtio_bus_max(config->transport);
@@ -164,6 +193,11 @@ static int check_devices(const struct vm_config *config, struct err *err)
 			       config->iothreads, CONFIG_MAX_IOTHREADS);
 	for (unsigned int i = 0; i < config->disk_count; i++) {
 		rc = check_disk(config, &config->disks[i], err);
+		if (rc)
+			return rc;
+	}
+	for (unsigned int i = 0; i < config->net_count; i++) {
+		rc = check_net(config, &config->nets[i], err);
 		if (rc)
 			return rc;
 	}

@@ -242,6 +242,20 @@ static const struct option run_options[] = {
 		       "An image that another VM writes to is refused.",
 	},
 	{
+		.name = "net",
+		.section = DEVICES,
+		.type = OPTION_GROUP,
+		.group = &net_group,
+		OPTION_FIELD(struct vm_config, nets),
+		.list_max = CONFIG_MAX_NETS,
+		.list_stride = sizeof(struct net_config),
+		.list_count_offset = offsetof(struct vm_config, net_count),
+		.help = "network card, once for each; the guest's eth0, eth1, ...",
+		.man = "A tap is made with "
+		       "ip tuntap add NAME mode tap vnet_hdr user USER; "
+		       "a new one on a bridge needs CAP_NET_ADMIN.",
+	},
+	{
 		.name = "iothreads",
 		.section = DEVICES,
 		.type = OPTION_UINT,

@@ -8,7 +8,8 @@
 
 static unsigned int count_devices(const struct vm_config *config)
 {
-	return config->disk_count + config->virtio_console + config->rng;
+	return config->disk_count + config->net_count + config->virtio_console +
+	       config->rng;
 }
 
 void peripherals_describe(const struct vm_config *config,
@@ -39,6 +40,24 @@ static int open_disks(struct peripherals *peripherals,
 				   err);
 
 		peripherals->disk_count++;
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int open_nics(struct peripherals *peripherals,
+		     const struct vm_config *config, struct err *err)
+{
+	peripherals->nics =
+		calloc(config->net_count, sizeof(*peripherals->nics));
+	if (config->net_count && !peripherals->nics)
+		return err_sys(err, ENOMEM, "network cards");
+	for (unsigned int i = 0; i < config->net_count; i++) {
+		int rc = nic_open(&peripherals->nics[i], &config->nets[i], i,
+				  err);
+
+		peripherals->nic_count++;
 		if (rc)
 			return rc;
 	}
@@ -76,6 +95,8 @@ int peripherals_open(struct peripherals *peripherals,
 	};
 	rc = open_disks(peripherals, env->config, err);
 	if (!rc)
+		rc = open_nics(peripherals, env->config, err);
+	if (!rc)
 		rc = open_ports(peripherals, env, err);
 	return rc;
 }
@@ -101,6 +122,23 @@ static int build_disks(struct peripherals *peripherals,
 		if (!rc)
 			rc = virtio_bus_plug(&peripherals->bus,
 					     &disk->blk.device, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int build_nics(struct peripherals *peripherals,
+		      const struct vm_config *config, struct err *err)
+{
+	for (unsigned int i = 0; i < peripherals->nic_count; i++) {
+		struct nic *nic = &peripherals->nics[i];
+		int rc = nic_build(nic, &config->nets[i], &peripherals->env,
+				   &peripherals->threads, err);
+
+		if (!rc)
+			rc = virtio_bus_plug(&peripherals->bus,
+					     &nic->device.device, err);
 		if (rc)
 			return rc;
 	}
@@ -166,6 +204,8 @@ int peripherals_build(struct peripherals *peripherals,
 				    err);
 	if (!rc)
 		rc = build_disks(peripherals, env, err);
+	if (!rc)
+		rc = build_nics(peripherals, config, err);
 	if (!rc && config->virtio_console)
 		rc = build_console(peripherals, env, err);
 	if (!rc && config->rng)
@@ -227,6 +267,10 @@ void peripherals_release(struct peripherals *peripherals)
 	for (unsigned int i = 0; i < peripherals->disk_count; i++)
 		disk_release(&peripherals->disks[i]);
 	peripherals->disk_count = 0;
+	for (unsigned int i = 0; i < peripherals->nic_count; i++)
+		nic_release(&peripherals->nics[i]);
+	peripherals->nic_count = 0;
+	free(move_ptr(&peripherals->nics));
 	free(move_ptr(&peripherals->disks));
 	iothreads_release(&peripherals->threads);
 }

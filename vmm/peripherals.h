@@ -15,6 +15,7 @@
 #include "vmm/config.h"
 #include "vmm/disk.h"
 #include "vmm/iothreads.h"
+#include "vmm/nic.h"
 #include "vmm/virtio_bus.h"
 
 struct peripherals {
@@ -23,6 +24,8 @@ struct peripherals {
 	struct iothreads threads;
 	struct disk *disks; /* owned array */
 	unsigned int disk_count;
+	struct nic *nics; /* owned array */
+	unsigned int nic_count;
 	struct virtio_console *console; /* owned, or NULL */
 	struct chardev *ports[CONFIG_MAX_PORTS]; /* owned */
 	unsigned int port_count;
