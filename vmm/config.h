@@ -65,6 +65,7 @@ struct vm_config {
 	enum debug_exit_mode debug_exit;
 	uint64_t timeout_ms; /* 0: none */
 	/* Actions instead of, or before, running. */
+	char *stats; /* path or NULL */
 	char *dump_fdt; /* path */
 	char *dump_acpi; /* path of a directory */
 	char *config_file; /* where the rest came from, or NULL */

@@ -323,6 +323,17 @@ static const struct option run_options[] = {
 		       "seconds and 0 sets no limit.",
 	},
 	{
+		.name = "stats",
+		.section = CONFIG,
+		.type = OPTION_PATH,
+		OPTION_FIELD(struct vm_config, stats),
+		.help = "write the devices' counters to FILE as JSON",
+		.man = "When the guest ends and whenever hull gets SIGUSR1, "
+		       "which without this option writes them to standard "
+		       "error. With it, how long each disk request takes is "
+		       "measured too.",
+	},
+	{
 		.name = "dump-fdt",
 		.section = CONFIG,
 		.type = OPTION_PATH,

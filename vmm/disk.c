@@ -76,6 +76,7 @@ static int build_device(struct disk *disk, const struct disk_config *config,
 			[VIRTIO_BLK_BPS_WRITE] = limit(&config->bps_write),
 		},
 		.on_write_error = on_error,
+		.measure_latency = env->measure_latency,
 		.stop = on_stop,
 	};
 	int rc;

@@ -33,6 +33,7 @@ struct disk_env {
 	const struct virtio_env *env;
 	struct iothreads *threads;
 	unsigned int cpus;
+	bool measure_latency;
 	/* A request failed that is to stop the machine. I/O thread. */
 	void (*stopped)(void *opaque, struct disk *disk);
 	void *opaque;

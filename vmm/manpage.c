@@ -42,6 +42,8 @@ static const char keys_and_signals[] =
 	"gone or there are no disks.\n"
 	"SIGHUP from another process makes hull look at the sizes of its\n"
 	"disk images and tell the guest of those that changed.\n"
+	"SIGUSR1 prints the counters of the devices, see\n"
+	".Fl -stats .\n"
 	"SIGCONT goes on with a guest that was paused for a disk's error.\n"
 	"The terminal is put back in order on every way out.\n";
 

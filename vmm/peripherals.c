@@ -110,6 +110,7 @@ static int build_disks(struct peripherals *peripherals,
 		.env = &peripherals->env,
 		.threads = &peripherals->threads,
 		.cpus = env->config->cpus,
+		.measure_latency = env->config->stats != NULL,
 		.stopped = env->stopped,
 		.opaque = env->opaque,
 	};

@@ -12,6 +12,7 @@
 #include "vmm/exit_status.h"
 #include "vmm/machine.h"
 #include "vmm/report.h"
+#include "vmm/stats.h"
 #include "vmm/terminal.h"
 
 /* What the main thread serves while the guest runs. */
@@ -101,6 +102,18 @@ static void hang_up(struct run *run, int code)
 	peripherals_refresh(peripherals);
 }
 
+static void tell_stats(const struct run *run)
+{
+	const struct peripherals *peripherals = &run->machine.peripherals;
+	const char *path = run->machine.config->stats;
+	struct err err = { 0 };
+
+	if (!path)
+		stats_print(stderr, peripherals);
+	else if (stats_write(path, peripherals, &err))
+		log_warn("%s", err.msg);
+}
+
 static void on_signal(struct loop_source *source, short revents)
 {
 	struct run *run = source->opaque;
@@ -130,6 +143,9 @@ static void on_signal(struct loop_source *source, short revents)
 	case SIGCONT:
 		follow_terminal(run);
 		machine_resume(&run->machine);
+		break;
+	case SIGUSR1:
+		tell_stats(run);
 		break;
 	case SIGWINCH:
 		tell_size(run);
@@ -194,6 +210,7 @@ static int watch_signals(struct run *run, struct err *err)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGTSTP);
 	sigaddset(&set, SIGCONT);
+	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGWINCH);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -357,6 +374,8 @@ int vm_run(const struct vm_config *config)
 		log_error("%s", err.msg);
 		status = run->machine.failure_status;
 	} else {
+		if (config->stats)
+			tell_stats(run);
 		tell_end(&run->machine);
 		tell_where(&run->machine);
 		status = run->machine.verdict.status;
