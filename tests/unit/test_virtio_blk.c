@@ -102,7 +102,7 @@ START_TEST(test_read_and_write)
 
 	blk_guest_start(rings[_i]);
 	for (unsigned int round = 0; round < 200; round++) {
-		uint64_t sector = round * 7 % (BLK_SECTORS - 16);
+		uint64_t sector = round * 7UL % (BLK_SECTORS - 16);
 
 		blk_fill(0, 8192, (uint8_t)round);
 		ck_assert_uint_eq(blk_do(VIRTIO_BLK_T_OUT, sector, 8192), 0);
@@ -117,8 +117,8 @@ START_TEST(test_read_and_write)
 		ck_assert_mem_eq(guest.disk.disk + sector * 512,
 				 blk_host(blk_data(0)), 8192);
 	}
-	ck_assert_uint_eq(blk_stats().bytes_read, 200 * 8192);
-	ck_assert_uint_eq(blk_stats().bytes_written, 200 * 8192);
+	ck_assert_uint_eq(blk_stats().bytes_read, 200UL * 8192);
+	ck_assert_uint_eq(blk_stats().bytes_written, 200UL * 8192);
 	ck_assert_uint_eq(blk_stats().requests[VIRTIO_BLK_KIND_READ], 200);
 	ck_assert_uint_eq(blk_stats().errors, 0);
 }
@@ -153,7 +153,7 @@ START_TEST(test_odd_splits)
 	ck_assert_uint_eq(guest.used_len[head], 1);
 	memcpy(expected, "abc", 3);
 	memcpy(expected + 3, blk_host(blk_data(2)), 509);
-	ck_assert_mem_eq(guest.disk.disk + 9 * 512, expected, 512);
+	ck_assert_mem_eq(guest.disk.disk + 9UL * 512, expected, 512);
 
 	blk_set_header(0, VIRTIO_BLK_T_IN, 9);
 	*blk_host(blk_data(4) + 1) = BLK_UNTOUCHED;
@@ -424,10 +424,10 @@ START_TEST(test_ranges)
 	set_range(2, BLK_SECTORS - 2, 2, 0);
 	ck_assert_uint_eq(blk_do(type, 0, 48), 0);
 	ck_assert_uint_eq(guest.disk.submits, 2);
-	ck_assert_uint_eq(guest.disk.disk[8 * 512 - 1], 0xff);
-	ck_assert_uint_eq(guest.disk.disk[8 * 512], 0);
-	ck_assert_uint_eq(guest.disk.disk[16 * 512 - 1], 0);
-	ck_assert_uint_eq(guest.disk.disk[16 * 512], 0xff);
+	ck_assert_uint_eq(guest.disk.disk[8UL * 512 - 1], 0xff);
+	ck_assert_uint_eq(guest.disk.disk[8UL * 512], 0);
+	ck_assert_uint_eq(guest.disk.disk[16UL * 512 - 1], 0);
+	ck_assert_uint_eq(guest.disk.disk[16UL * 512], 0xff);
 	ck_assert_uint_eq(guest.disk.disk[BLK_DISK_BYTES - 1], 0);
 	/* Nothing at all is fine too. */
 	set_range(0, 0, 0, 0);
@@ -479,7 +479,7 @@ START_TEST(test_range_fails)
 {
 	blk_guest_start(BLK_FEATURES);
 	for (unsigned int i = 0; i < 4; i++)
-		set_range(i, 8 * i, 8, 0);
+		set_range(i, 8ULL * i, 8, 0);
 	blk_post(0, range_types[_i], 0, 64);
 	blk_kick();
 	block_double_complete(&guest.disk, 0, 0);

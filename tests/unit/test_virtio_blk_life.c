@@ -319,7 +319,7 @@ START_TEST(test_reset_amid_ranges)
 	at = blk_host(blk_data(0));
 	memset(at, 0, 48);
 	for (unsigned int i = 0; i < 3; i++)
-		store_le32(at + 16 * i + 8, 8);
+		store_le32(at + 16UL * i + 8, 8);
 	blk_post(0, VIRTIO_BLK_T_DISCARD, 0, 48);
 	blk_kick();
 	blk_set_status(0);
@@ -534,7 +534,7 @@ static void open_real(unsigned int thread_count, enum block_cache cache)
 		ck_assert_int_eq(iothread_start(threads[i], &err), 0);
 	}
 	for (unsigned int i = 0; i < REAL_QUEUES; i++) {
-		struct iothread *thread = threads[i % thread_count];
+		struct iothread *thread = threads[thread_count > 1 ? i : 0];
 
 		ck_assert_int_eq(
 			block_uring_new(file, thread, &blocks[i], &err), 0);
