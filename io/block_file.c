@@ -145,7 +145,7 @@ static int read_size(const struct block_file *file, uint64_t *ret_bytes,
 
 int block_file_refresh(struct block_file *file, struct err *err)
 {
-	uint64_t bytes;
+	uint64_t bytes = 0;
 	int rc = read_size(file, &bytes, err);
 
 	if (rc)

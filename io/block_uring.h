@@ -28,6 +28,6 @@
 int block_uring_new(struct block_file *file, struct iothread *io,
 		    struct block **ret_block, struct err *err);
 /* Nothing is in flight. Takes NULL. Main thread. */
-void block_uring_free(struct block *block);
+void block_uring_free(struct block *base);
 
 #endif

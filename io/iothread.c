@@ -638,8 +638,11 @@ void iothread_free(struct iothread *io)
 	/* The kernel forgets the polls before their slots go. */
 	uring_release(&io->uring);
 	while (io->slots) {
-		assert(!io->slots->watch || io->slots->watch == &io->wake);
-		free_slot(io->slots);
+		struct slot *slot = io->slots;
+
+		assert(!slot->watch || slot->watch == &io->wake);
+		io->slots = slot->next;
+		free(slot);
 	}
 	close(io->wake_fd);
 	pthread_mutex_destroy(&io->lock);

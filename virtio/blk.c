@@ -546,7 +546,7 @@ void virtio_blk_stats(const struct virtio_blk *blk, unsigned int queue,
 		      struct virtio_blk_stats *ret_stats)
 {
 	const struct virtio_blk_queue *from = &blk->queues[queue];
-	uint64_t values[ARRAY_SIZE(from->counters)];
+	uint64_t values[ARRAY_SIZE(from->counters)] = { 0 };
 
 	_Static_assert(sizeof(values) == sizeof(*ret_stats),
 		       "only numbers of 64 bits");

@@ -1,0 +1,22 @@
+/*
+ * The block device behind the mmio transport, driven by
+ * tests/fuzz/virtio_guest.h.
+ */
+#include "tests/fuzz/virtio_guest_blk.h"
+#include "tests/fuzz/virtio_guest_mmio.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct guest guest = { .data = data, .size = size };
+	static struct guest_mmio transport;
+
+	guest_blk_init(&guest);
+	guest_mmio_attach(&guest, &transport);
+	guest_blk_attach(&guest);
+	guest_run(&guest, guest.data, guest.size);
+	guest_blk_release();
+	guest_mmio_detach(&transport);
+	return 0;
+}
