@@ -501,7 +501,7 @@ END_TEST
 
 /* --- A driver on another thread ------------------------------------------ */
 
-#define ROUNDS 5000
+#define ROUNDS 2000
 
 static void *arrive_many(void *opaque)
 {
