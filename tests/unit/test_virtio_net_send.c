@@ -298,8 +298,8 @@ START_TEST(test_budget)
 		uint64_t packets = nic_tx_stats(&nic, 0).packets;
 
 		turns++;
-		ck_assert_uint_ge(packets, 100 * turns);
-		ck_assert_uint_le(packets, 128 * turns);
+		ck_assert_uint_ge(packets, 100UL * turns);
+		ck_assert_uint_le(packets, 128UL * turns);
 	}
 	ck_assert_uint_eq(turns, 3);
 	nic.net.ops = &nic_net_ops;
