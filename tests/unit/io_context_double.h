@@ -17,7 +17,7 @@
 #include "core/io_context.h"
 #include "core/util.h"
 
-#define IO_DOUBLE_WATCHES 8
+#define IO_DOUBLE_WATCHES 16
 
 struct io_double {
 	struct io_context context;
