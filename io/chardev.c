@@ -432,6 +432,7 @@ static void look_for_next_peer(struct chardev *chardev)
 static void stop_input(struct chardev *chardev)
 {
 	chardev->input.events = 0;
+	chardev->half_closed = false;
 	if (chardev->kind == CHARDEV_STDIO) {
 		loop_remove(chardev->loop, &chardev->input);
 		chardev->input_added = false;
@@ -452,6 +453,22 @@ static void stop_input(struct chardev *chardev)
 	follow_room(chardev);
 }
 
+/*
+ * The end of a client's input need not be its end: `echo status | socat - UNIX:…`
+ * waits for the answer. unix(7) reports a hang-up once both directions are shut
+ * down, unasked; what is asked for instead of input is what no socket has.
+ */
+static bool keep_listener(struct chardev *chardev)
+{
+	struct pollfd fd = { .fd = chardev->input.fd };
+
+	if (chardev->kind != CHARDEV_UNIX || poll(&fd, 1, 0) != 0)
+		return false;
+	chardev->half_closed = true;
+	chardev->input.events = (chardev->input.events & POLLOUT) | POLLRDBAND;
+	return true;
+}
+
 static void input_ready(struct loop_source *source, short revents)
 {
 	struct chardev *chardev = source->opaque;
@@ -463,6 +480,10 @@ static void input_ready(struct loop_source *source, short revents)
 
 	if (source->events & POLLOUT)
 		go_on_replaying(chardev);
+	if (chardev->half_closed && (revents & (POLLHUP | POLLERR))) {
+		stop_input(chardev);
+		return;
+	}
 	if (!(revents & ~POLLOUT) || !input_is_polled(chardev))
 		return;
 	if (!room) {
@@ -480,7 +501,8 @@ static void input_ready(struct loop_source *source, short revents)
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (got <= 0) {
-		stop_input(chardev);
+		if (got < 0 || !keep_listener(chardev))
+			stop_input(chardev);
 		return;
 	}
 	if (receiver->receive)
@@ -491,8 +513,9 @@ int chardev_start_input(struct chardev *chardev, int fd, struct err *err)
 {
 	int rc;
 
+	chardev->half_closed = false;
 	chardev->input.fd = fd;
-	chardev->input.events = POLLIN;
+	chardev->input.events = chardev->input_withheld ? 0 : POLLIN;
 	chardev->input.ready = input_ready;
 	chardev->input.opaque = chardev;
 	if (chardev->input_added)
@@ -518,10 +541,16 @@ void chardev_resume_input(struct chardev *chardev)
 	loop_wake(chardev->loop);
 }
 
-void chardev_pause_input(struct chardev *chardev)
+void chardev_withhold_input(struct chardev *chardev, bool withhold)
 {
-	chardev->input.events = 0;
+	chardev->input_withheld = withhold;
+	if (withhold) {
+		chardev->input.events &= (short)~POLLIN;
+		return;
+	}
+	/* Whatever it waited for may have come meanwhile. */
 	atomic_store(&chardev->input_paused, true);
+	chardev_resume_input(chardev);
 }
 
 void chardev_expect_room(struct chardev *chardev)
@@ -539,7 +568,8 @@ void chardev_update(struct chardev *chardev)
 	follow_room(chardev);
 	if (!atomic_exchange(&chardev->resume_asked, false))
 		return;
-	if (chardev->input_added && chardev->input.fd >= 0)
+	if (chardev->input_added && chardev->input.fd >= 0 &&
+	    !chardev->input_withheld)
 		chardev->input.events |= POLLIN;
 	if (chardev->receiver.resumed)
 		chardev->receiver.resumed(chardev->receiver.opaque);
