@@ -136,8 +136,11 @@ static ssize_t write_once(const struct chardev *chardev,
 {
 	struct pollfd fd = { .fd = chardev->out_fd, .events = POLLOUT };
 	/* Not written to: struct msghdr serves recvmsg too. */
-	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov,
-			      .msg_iovlen = count };
+	union {
+		const struct iovec *constant;
+		struct iovec *iov;
+	} segments = { .constant = iov };
+	struct msghdr msg = { .msg_iov = segments.iov, .msg_iovlen = count };
 	ssize_t done;
 
 	switch (chardev->write_mode) {
@@ -262,8 +265,12 @@ size_t chardev_writev(struct chardev *chardev, const struct iovec *iov,
 /* To be written from only: iovec serves both ways. */
 static struct iovec iovec_of(const uint8_t *data, size_t len)
 {
-	return (struct iovec){ .iov_base = (void *)(uintptr_t)data,
-			       .iov_len = len };
+	union {
+		const uint8_t *constant;
+		void *base;
+	} bytes = { .constant = data };
+
+	return (struct iovec){ .iov_base = bytes.base, .iov_len = len };
 }
 
 size_t chardev_write(struct chardev *chardev, const uint8_t *data, size_t len)
@@ -454,9 +461,9 @@ static void stop_input(struct chardev *chardev)
 }
 
 /*
- * The end of a client's input need not be its end: `echo status | socat - UNIX:…`
- * waits for the answer. unix(7) reports a hang-up once both directions are shut
- * down, unasked; what is asked for instead of input is what no socket has.
+ * The end of a client's input need not be its end: it may wait for the answer.
+ * unix(7) reports a hang-up once both directions are shut down, unasked; what
+ * is asked for instead of input is what no socket has.
  */
 static bool keep_listener(struct chardev *chardev)
 {
@@ -465,7 +472,8 @@ static bool keep_listener(struct chardev *chardev)
 	if (chardev->kind != CHARDEV_UNIX || poll(&fd, 1, 0) != 0)
 		return false;
 	chardev->half_closed = true;
-	chardev->input.events = (chardev->input.events & POLLOUT) | POLLRDBAND;
+	chardev->input.events =
+		(short)((chardev->input.events & POLLOUT) | POLLRDBAND);
 	return true;
 }
 
