@@ -136,8 +136,11 @@ static ssize_t write_once(const struct chardev *chardev,
 {
 	struct pollfd fd = { .fd = chardev->out_fd, .events = POLLOUT };
 	/* Not written to: struct msghdr serves recvmsg too. */
-	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)iov,
-			      .msg_iovlen = count };
+	union {
+		const struct iovec *constant;
+		struct iovec *iov;
+	} segments = { .constant = iov };
+	struct msghdr msg = { .msg_iov = segments.iov, .msg_iovlen = count };
 	ssize_t done;
 
 	switch (chardev->write_mode) {
@@ -262,8 +265,12 @@ size_t chardev_writev(struct chardev *chardev, const struct iovec *iov,
 /* To be written from only: iovec serves both ways. */
 static struct iovec iovec_of(const uint8_t *data, size_t len)
 {
-	return (struct iovec){ .iov_base = (void *)(uintptr_t)data,
-			       .iov_len = len };
+	union {
+		const uint8_t *constant;
+		void *base;
+	} bytes = { .constant = data };
+
+	return (struct iovec){ .iov_base = bytes.base, .iov_len = len };
 }
 
 size_t chardev_write(struct chardev *chardev, const uint8_t *data, size_t len)
@@ -432,6 +439,7 @@ static void look_for_next_peer(struct chardev *chardev)
 static void stop_input(struct chardev *chardev)
 {
 	chardev->input.events = 0;
+	chardev->half_closed = false;
 	if (chardev->kind == CHARDEV_STDIO) {
 		loop_remove(chardev->loop, &chardev->input);
 		chardev->input_added = false;
@@ -452,6 +460,23 @@ static void stop_input(struct chardev *chardev)
 	follow_room(chardev);
 }
 
+/*
+ * The end of a client's input need not be its end: it may wait for the answer.
+ * unix(7) reports a hang-up once both directions are shut down, unasked; what
+ * is asked for instead of input is what no socket has.
+ */
+static bool keep_listener(struct chardev *chardev)
+{
+	struct pollfd fd = { .fd = chardev->input.fd };
+
+	if (chardev->kind != CHARDEV_UNIX || poll(&fd, 1, 0) != 0)
+		return false;
+	chardev->half_closed = true;
+	chardev->input.events =
+		(short)((chardev->input.events & POLLOUT) | POLLRDBAND);
+	return true;
+}
+
 static void input_ready(struct loop_source *source, short revents)
 {
 	struct chardev *chardev = source->opaque;
@@ -463,6 +488,10 @@ static void input_ready(struct loop_source *source, short revents)
 
 	if (source->events & POLLOUT)
 		go_on_replaying(chardev);
+	if (chardev->half_closed && (revents & (POLLHUP | POLLERR))) {
+		stop_input(chardev);
+		return;
+	}
 	if (!(revents & ~POLLOUT) || !input_is_polled(chardev))
 		return;
 	if (!room) {
@@ -480,7 +509,8 @@ static void input_ready(struct loop_source *source, short revents)
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (got <= 0) {
-		stop_input(chardev);
+		if (got < 0 || !keep_listener(chardev))
+			stop_input(chardev);
 		return;
 	}
 	if (receiver->receive)
@@ -491,8 +521,9 @@ int chardev_start_input(struct chardev *chardev, int fd, struct err *err)
 {
 	int rc;
 
+	chardev->half_closed = false;
 	chardev->input.fd = fd;
-	chardev->input.events = POLLIN;
+	chardev->input.events = chardev->input_withheld ? 0 : POLLIN;
 	chardev->input.ready = input_ready;
 	chardev->input.opaque = chardev;
 	if (chardev->input_added)
@@ -518,10 +549,16 @@ void chardev_resume_input(struct chardev *chardev)
 	loop_wake(chardev->loop);
 }
 
-void chardev_pause_input(struct chardev *chardev)
+void chardev_withhold_input(struct chardev *chardev, bool withhold)
 {
-	chardev->input.events = 0;
+	chardev->input_withheld = withhold;
+	if (withhold) {
+		chardev->input.events &= (short)~POLLIN;
+		return;
+	}
+	/* Whatever it waited for may have come meanwhile. */
 	atomic_store(&chardev->input_paused, true);
+	chardev_resume_input(chardev);
 }
 
 void chardev_expect_room(struct chardev *chardev)
@@ -539,7 +576,8 @@ void chardev_update(struct chardev *chardev)
 	follow_room(chardev);
 	if (!atomic_exchange(&chardev->resume_asked, false))
 		return;
-	if (chardev->input_added && chardev->input.fd >= 0)
+	if (chardev->input_added && chardev->input.fd >= 0 &&
+	    !chardev->input_withheld)
 		chardev->input.events |= POLLIN;
 	if (chardev->receiver.resumed)
 		chardev->receiver.resumed(chardev->receiver.opaque);

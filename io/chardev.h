@@ -109,8 +109,11 @@ int chardev_set_sender(struct chardev *chardev,
 /* Whether the sender was told of a peer, or need not be. Loop's thread. */
 bool chardev_has_peer(const struct chardev *chardev);
 
-/* Reads nothing until chardev_resume_input. Loop's thread. */
-void chardev_pause_input(struct chardev *chardev);
+/*
+ * Reads nothing, whoever has room, until it is no longer withheld. Loop's
+ * thread.
+ */
+void chardev_withhold_input(struct chardev *chardev, bool withhold);
 
 /* The receiver has room again. Any thread; cheap when input is not paused. */
 void chardev_resume_input(struct chardev *chardev);

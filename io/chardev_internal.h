@@ -54,12 +54,15 @@ struct chardev {
 	struct loop_source input; /* its fd is owned but for stdio */
 	bool input_added;
 	bool peer_gone; /* and no new one came */
+	bool half_closed; /* unix: the client sends no more, but listens */
+	bool input_withheld;
 	atomic_bool input_paused;
 	atomic_bool resume_asked;
 	struct chardev_receiver receiver;
 
-	/* unix: the listening socket; pty: looks for someone who attached. */
+	/* unix: the listening socket. */
 	struct loop_source listener;
+	/* pty: looks for someone who attached; unix: listens again. */
 	struct loop_timer attach_timer;
 };
 

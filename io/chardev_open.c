@@ -13,6 +13,9 @@
 
 #include "io/chardev_internal.h"
 
+/* When a client is looked at again for which there was no descriptor. */
+#define ACCEPT_AGAIN_MS 200
+
 /* How often a pty that nobody has open is looked at: Linux has no event for
  * the other end being opened. */
 #define PTY_ATTACH_POLL_MS 200
@@ -21,6 +24,21 @@ int chardev_new_null(struct loop *loop, struct chardev **ret_chardev,
 		     struct err *err)
 {
 	return chardev_alloc(loop, CHARDEV_NULL, "none", ret_chardev, err);
+}
+
+/*
+ * A terminal of another user's, as after su(1), cannot be opened by its name;
+ * as our controlling terminal, which tcgetsid asks, it has another one that
+ * anybody may use, tty(4).
+ */
+static int reopen_stdout(void)
+{
+	const int flags = O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int fd = open("/proc/self/fd/1", flags);
+
+	if (fd < 0 && tcgetsid(STDOUT_FILENO) >= 0)
+		fd = open("/dev/tty", flags);
+	return fd;
 }
 
 /*
@@ -47,8 +65,7 @@ static void open_stdout(struct chardev *chardev)
 		chardev->write_mode = WRITE_SEND;
 		return;
 	}
-	fd = open("/proc/self/fd/1",
-		  O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = reopen_stdout();
 	if (fd < 0)
 		return;
 	chardev->out_fd = fd;
@@ -125,7 +142,7 @@ static void pty_look_for_peer(struct loop_timer *timer)
 		timer->due_ms = loop_now_ms() + PTY_ATTACH_POLL_MS;
 		return;
 	}
-	chardev->input.events = POLLIN;
+	chardev->input.events = chardev->input_withheld ? 0 : POLLIN;
 	chardev_connect(chardev, chardev->input.fd);
 }
 
@@ -202,8 +219,18 @@ static void accept_client(struct loop_source *source, short revents)
 	/* Not blocking: the loop may still have an event of the old client's
 	 * in hand when it reads from this one. */
 	fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0)
+	if (fd < 0) {
+		/* accept(2): the client stays in the queue, and poll would
+		 * tell of it for ever. */
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+		    errno == ENOBUFS) {
+			source->events = 0;
+			chardev->attach_timer.due_ms =
+				loop_now_ms() + ACCEPT_AGAIN_MS;
+		}
 		return;
+	}
+	chardev->attach_timer.due_ms = -1;
 	if (chardev_start_input(chardev, fd, NULL) < 0) {
 		chardev->input.fd = old;
 		close(fd);
@@ -214,6 +241,13 @@ static void accept_client(struct loop_source *source, short revents)
 	/* The next client waits in the queue until this one leaves. */
 	source->events = 0;
 	chardev_connect(chardev, fd);
+}
+
+static void accept_again(struct loop_timer *timer)
+{
+	struct chardev *chardev = timer->opaque;
+
+	chardev->listener.events = POLLIN;
 }
 
 /*
@@ -280,8 +314,12 @@ int chardev_new_unix(struct loop *loop, const char *path,
 	chardev->listener.events = POLLIN;
 	chardev->listener.ready = accept_client;
 	chardev->listener.opaque = chardev;
+	chardev->attach_timer.expired = accept_again;
+	chardev->attach_timer.opaque = chardev;
 	chardev->write_mode = WRITE_SEND;
 	rc = loop_add(loop, &chardev->listener, err);
+	if (!rc)
+		rc = loop_add_timer(loop, &chardev->attach_timer, err);
 	if (rc)
 		goto fail;
 	*ret_chardev = chardev;

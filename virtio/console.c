@@ -457,7 +457,7 @@ void virtio_console_resize(struct virtio_console *console, uint16_t cols,
 	store_le16(size, cols);
 	store_le16(size + 2, rows);
 	pthread_mutex_lock(&console->lock);
-	if (memcmp(&console->config, size, sizeof(size))) {
+	if (memcmp(&console->config, size, sizeof(size)) != 0) {
 		virtio_config_changed(&console->device, 0, size, sizeof(size));
 		if (console->ports[0].ready)
 			console->ports[0].untold |= TELL_SIZE;

@@ -54,10 +54,10 @@ static void follow_terminal(struct run *run)
 		return;
 	if (terminal_is_ours()) {
 		terminal_make_raw();
-		chardev_resume_input(run->machine.console);
+		chardev_withhold_input(run->machine.console, false);
 	} else {
 		terminal_restore();
-		chardev_pause_input(run->machine.console);
+		chardev_withhold_input(run->machine.console, true);
 		run->foreground.due_ms = loop_now_ms() + FOREGROUND_POLL_MS;
 	}
 }

@@ -102,9 +102,9 @@ bool chardev_has_peer(const struct chardev *chardev)
 	return chardev->connected;
 }
 
-/* --- What a test does ------------------------------------------------------ */
+/* --- What a test does --- */
 
-/* The reader took all there was: room for @room bytes. True: more is awaited. */
+/* The reader took all there was: room for @room bytes. True: more waits. */
 static inline bool chardev_fake_drain(struct chardev *chardev, size_t room)
 {
 	atomic_store(&chardev->room, room);

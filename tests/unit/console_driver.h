@@ -124,7 +124,7 @@ static inline void console_tear_down(void)
 	gmem_release(&driver.gmem);
 }
 
-/* --- Registers ------------------------------------------------------------- */
+/* --- Registers --- */
 
 static inline void set_status(uint8_t status)
 {
@@ -185,7 +185,7 @@ static inline void start(int kind, uint64_t features)
 	ck_assert_uint_eq(get_status(), CONSOLE_RUNNING);
 }
 
-/* --- Chains ---------------------------------------------------------------- */
+/* --- Chains --- */
 
 static inline uint8_t *guest_ptr(gpa_t gpa)
 {
@@ -297,7 +297,7 @@ static inline void expect_output(unsigned int port, const char *text)
 	atomic_store(&chardev->out_len, 0);
 }
 
-/* --- Control --------------------------------------------------------------- */
+/* --- Control --- */
 
 static inline void send_control(uint32_t id, uint16_t event, uint16_t value)
 {

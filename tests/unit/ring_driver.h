@@ -108,7 +108,8 @@ static inline uint16_t *ring_avail_idx(const struct ring_driver *ring)
 static inline void ring_set_avail_flags(const struct ring_driver *ring,
 					uint16_t flags)
 {
-	*ring_field(ring, ring->layout.driver) = htole16(flags);
+	__atomic_store_n(ring_field(ring, ring->layout.driver), htole16(flags),
+			 __ATOMIC_RELAXED);
 }
 
 static inline void ring_set_used_event(const struct ring_driver *ring,

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -390,6 +391,75 @@ START_TEST(test_socket_cancel)
 }
 END_TEST
 
+static int64_t cpu_time_us(void)
+{
+	struct rusage usage;
+
+	ck_assert_int_eq(getrusage(RUSAGE_SELF, &usage), 0);
+	return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
+	       usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+}
+
+/* The loop has nothing to do, and sleeps. */
+static void expect_sleep(void)
+{
+	int64_t before = cpu_time_us();
+
+	loop_run_until(&loop, 500, NULL, NULL);
+	ck_assert_int_lt(cpu_time_us() - before, 250000);
+}
+
+/* A client that sends no more still gets what there is to say. */
+START_TEST(test_socket_half_closed)
+{
+	autoclose int fd = connect_to(path);
+	autoclose int next = -1;
+
+	ck_assert_int_eq(write(fd, "ask", 3), 3);
+	ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+	chardev_sink_expect(&loop, &sink, "ask");
+	loop_run_idle(&loop);
+	/* Resumed input must not wake the loop for ever. */
+	atomic_store(&sink.room, 0);
+	chardev_expect_room(chardev);
+	chardev_resume_input(chardev);
+	expect_sleep();
+	chardev_put(chardev, "answer");
+	fd_expect(&loop, fd, "answer");
+	next = connect_to(path);
+	chardev_put(chardev, ", all of it");
+	fd_expect(&loop, fd, ", all of it");
+	close(move_fd(&fd));
+	atomic_store(&sink.room, 10);
+	ck_assert_int_eq(write(next, "next", 4), 4);
+	chardev_sink_expect(&loop, &sink, "next");
+	chardev_put(chardev, "for the next");
+	fd_expect(&loop, next, "for the next");
+}
+END_TEST
+
+/* No descriptor for a client: it waits, and so do we, asleep. */
+START_TEST(test_socket_without_descriptors)
+{
+	struct rlimit limit;
+	struct rlimit none;
+	autoclose int fd = connect_to(path);
+	/* All below are taken. */
+	int lowest = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+
+	ck_assert_int_gt(lowest, 3);
+	close(lowest);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = (rlim_t)lowest;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	expect_sleep();
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	chardev_put(chardev, "at last");
+	fd_expect(&loop, fd, "at last");
+}
+END_TEST
+
 /* --- The path of the socket --- */
 
 static int listen_at_path(int type, int backlog)
@@ -538,6 +608,8 @@ int main(void)
 	tcase_add_test(clients,
 		       test_socket_whose_client_leaves_a_writer_waiting);
 	tcase_add_test(clients, test_socket_cancel);
+	tcase_add_test(clients, test_socket_half_closed);
+	tcase_add_test(clients, test_socket_without_descriptors);
 	tcase_add_test(paths, test_stale_socket_is_replaced);
 	tcase_add_test(paths, test_live_socket_is_refused);
 	tcase_add_test(paths, test_busy_socket_is_refused);

@@ -53,7 +53,7 @@ START_TEST(test_batch)
 		add_bytes(OUT, "abc", 3);
 	kick(OUT);
 	ck_assert_uint_eq(terminal->writes, 1);
-	ck_assert_uint_eq(terminal->out_total, 3 * CONSOLE_SIZE);
+	ck_assert_uint_eq(terminal->out_total, 3UL * CONSOLE_SIZE);
 	ck_assert_uint_eq(take_all(OUT), CONSOLE_SIZE);
 	ck_assert_uint_eq(driver.interrupts[OUT], 1);
 }
