@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "virtio/blk.h"
 #include "vmm/config_json.h"
 #include "vmm/cpuid.h"
 
@@ -107,6 +108,68 @@ static int check_console(const struct vm_config *config, struct err *err)
 	return 0;
 }
 
+static unsigned int count_devices(const struct vm_config *config)
+{
+	return config->disk_count + config->net_count + config->virtio_console +
+	       config->rng;
+}
+
+static int check_iothread(const struct vm_config *config, const char *option,
+			  unsigned int wanted, struct err *err)
+{
+	if (!wanted || wanted <= config->iothreads)
+		return 0;
+	return err_set(err, EINVAL,
+		       "%s: iothread=%u, but --iothreads gives only %u", option,
+		       wanted, config->iothreads);
+}
+
+static int check_disk(const struct vm_config *config,
+		      const struct disk_config *disk, struct err *err)
+{
+	/* A queue's vector and the configuration's (virtio/pci.h). */
+	const unsigned int max_queues = VIRTIO_MAX_QUEUES;
+
+	if (!*disk->path)
+		return err_set(err, EINVAL,
+			       "--disk needs the path of an image");
+	if (disk->queues > max_queues)
+		return err_set(err, EINVAL,
+			       "--disk %s: queues=%u; there are at most %u",
+			       disk->path, disk->queues, max_queues);
+	if (disk->serial && strlen(disk->serial) > VIRTIO_BLK_ID_LEN)
+		return err_set(err, EINVAL,
+			       "--disk %s: the serial number is longer than %u "
+			       "bytes",
+			       disk->path, VIRTIO_BLK_ID_LEN);
+	return check_iothread(config, "--disk", disk->iothread, err);
+}
+
+static int check_devices(const struct vm_config *config, struct err *err)
+{
+	unsigned int max = virtio_bus_max(config->transport);
+	int rc;
+
+	if (count_devices(config) > max)
+		return err_set(
+			err, EINVAL,
+			"%u devices are more than the %u that fit; leave some out, such as with --rng off%s",
+			count_devices(config), max,
+			config->transport == TRANSPORT_MMIO ?
+				", or use --transport pci" :
+				"");
+	if (config->iothreads > CONFIG_MAX_IOTHREADS)
+		return err_set(err, EINVAL,
+			       "--iothreads %u: there are at most %u",
+			       config->iothreads, CONFIG_MAX_IOTHREADS);
+	for (unsigned int i = 0; i < config->disk_count; i++) {
+		rc = check_disk(config, &config->disks[i], err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 static int check_ports(const struct vm_config *config, struct err *err)
 {
 	if (config->port_count && !config->virtio_console)
@@ -140,6 +203,9 @@ int config_validate(const struct vm_config *config, struct err *err)
 	if (rc)
 		return rc;
 	rc = check_ports(config, err);
+	if (rc)
+		return rc;
+	rc = check_devices(config, err);
 	if (rc)
 		return rc;
 	if (config->dump_acpi && !config->acpi)

@@ -26,6 +26,7 @@ static const struct option_value on_error_values[] = {
 	{                                                                  \
 		.name = key,                                               \
 		.type = OPTION_SIZE,                                       \
+		.flags = OPTION_NOT_ZERO,                                  \
 		OPTION_FIELD(struct disk_config, member.rate),             \
 		.unit = 1,                                                 \
 		.metavar = "N",                                            \
@@ -34,6 +35,7 @@ static const struct option_value on_error_values[] = {
 	},                                                                 \
 	{                                                                  \
 		.name = key "-burst", .type = OPTION_SIZE,                 \
+		.flags = OPTION_NOT_ZERO,                                  \
 		OPTION_FIELD(struct disk_config, member.burst), .unit = 1, \
 		.metavar = "N", .tag = -1,                                 \
 		.help = "and so many at once after a pause",               \
@@ -90,6 +92,7 @@ static const struct option disk_options[] = {
 	{
 		.name = "queues",
 		.type = OPTION_UINT,
+		.flags = OPTION_NOT_ZERO,
 		OPTION_FIELD(struct disk_config, queues),
 		.tag = -1,
 		.help = "number of queues; one for each virtual CPU if not given",
@@ -97,6 +100,7 @@ static const struct option disk_options[] = {
 	{
 		.name = "iothread",
 		.type = OPTION_UINT,
+		.flags = OPTION_NOT_ZERO,
 		OPTION_FIELD(struct disk_config, iothread),
 		.tag = -1,
 		.help = "which of --iothreads serves it, from 1",
@@ -171,6 +175,7 @@ static const struct option net_options[] = {
 	{
 		.name = "queues",
 		.type = OPTION_UINT,
+		.flags = OPTION_NOT_ZERO,
 		OPTION_FIELD(struct net_config, queues),
 		.default_text = "1",
 		.tag = -1,
@@ -179,6 +184,7 @@ static const struct option net_options[] = {
 	{
 		.name = "mtu",
 		.type = OPTION_UINT,
+		.flags = OPTION_NOT_ZERO,
 		OPTION_FIELD(struct net_config, mtu),
 		.tag = -1,
 		.help = "largest packet; the tap's if not given",
@@ -186,6 +192,7 @@ static const struct option net_options[] = {
 	{
 		.name = "iothread",
 		.type = OPTION_UINT,
+		.flags = OPTION_NOT_ZERO,
 		OPTION_FIELD(struct net_config, iothread),
 		.tag = -1,
 		.help = "which of --iothreads serves it, from 1",
@@ -193,6 +200,7 @@ static const struct option net_options[] = {
 	{
 		.name = "rate",
 		.type = OPTION_SIZE,
+		.flags = OPTION_NOT_ZERO,
 		OPTION_FIELD(struct net_config, rate.rate),
 		.unit = 1,
 		.tag = -1,
@@ -201,6 +209,7 @@ static const struct option net_options[] = {
 	{
 		.name = "rate-burst",
 		.type = OPTION_SIZE,
+		.flags = OPTION_NOT_ZERO,
 		OPTION_FIELD(struct net_config, rate.burst),
 		.unit = 1,
 		.tag = -1,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "core/log.h"
 #include "vmm/exit_status.h"
 
 /* I/O APIC pins where a PC has them; the power device takes the pin that
@@ -94,6 +95,14 @@ static void on_debug_exit(void *opaque, uint32_t value)
 			     "the guest ended with value %u", value);
 }
 
+static void on_disk_stopped(void *opaque, struct disk *disk)
+{
+	struct machine *machine = opaque;
+
+	(void)disk; /* found by its stop_error */
+	loop_wake(&machine->loop);
+}
+
 /* --- Building ----------------------------------------------------------- */
 
 static int open_console(struct machine *machine, struct err *err)
@@ -171,6 +180,8 @@ static int attach_devices(struct machine *machine, struct err *err)
 static int build_peripherals(struct machine *machine, struct err *err)
 {
 	const struct peripherals_env env = {
+		.stopped = on_disk_stopped,
+		.opaque = machine,
 		.config = machine->config,
 		.gmem = &machine->gmem,
 		.loop = &machine->loop,
@@ -227,6 +238,8 @@ static int build_vcpus(struct machine *machine, struct err *err)
 		.mmio = &machine->mmio,
 		.irqchip = &machine->irqchip,
 		.verdict = &machine->verdict,
+		.pause_lock = PTHREAD_MUTEX_INITIALIZER,
+		.pause_ended = PTHREAD_COND_INITIALIZER,
 	};
 	machine->vcpus = calloc(config->cpus, sizeof(*machine->vcpus));
 	if (!machine->vcpus)
@@ -346,9 +359,46 @@ int machine_start(struct machine *machine, struct err *err)
 	return 0;
 }
 
+void machine_pause(struct machine *machine)
+{
+	if (atomic_exchange(&machine->vcpu_env.paused, true))
+		return;
+	for (unsigned int i = 0; i < machine->vcpu_count; i++)
+		vcpu_kick(&machine->vcpus[i]);
+}
+
+void machine_resume(struct machine *machine)
+{
+	if (!atomic_load(&machine->vcpu_env.paused))
+		return;
+	peripherals_resume(&machine->peripherals);
+	atomic_store(&machine->vcpu_env.paused, false);
+	vcpu_wake_paused(&machine->vcpu_env);
+}
+
+void machine_update(struct machine *machine)
+{
+	struct peripherals *peripherals = &machine->peripherals;
+
+	chardev_update(machine->console);
+	peripherals_update(peripherals);
+	for (unsigned int i = 0; i < peripherals->disk_count; i++) {
+		struct disk *disk = &peripherals->disks[i];
+		int error = atomic_exchange(&disk->stop_error, 0);
+
+		if (!error)
+			continue;
+		machine_pause(machine);
+		log_warn(
+			"disk %s: %s; the guest is paused until \"kill -CONT %d\"",
+			disk->name, err_describe(-error), (int)getpid());
+	}
+}
+
 void machine_stop(struct machine *machine)
 {
 	atomic_store(&machine->vcpu_env.stop, true);
+	vcpu_wake_paused(&machine->vcpu_env);
 	if (machine->console)
 		chardev_cancel(machine->console);
 	peripherals_cancel(&machine->peripherals);

@@ -74,6 +74,17 @@ int machine_build(struct machine *machine, const struct vm_config *config,
 		  struct err *err);
 int machine_start(struct machine *machine, struct err *err);
 
+/* No vCPU enters the guest from now on, until machine_resume; requests that
+ * disks kept after an error are tried again then. Idempotent. */
+void machine_pause(struct machine *machine);
+void machine_resume(struct machine *machine);
+
+/*
+ * Pauses the machine if a disk's error asks for it, and says so. The loop was
+ * woken.
+ */
+void machine_update(struct machine *machine);
+
 /* Makes every vCPU leave the guest and joins its thread. */
 void machine_stop(struct machine *machine);
 void machine_release(struct machine *machine);

@@ -38,7 +38,11 @@ static const char keys_and_signals[] =
 	".El\n"
 	".Sh SIGNALS\n"
 	"SIGTERM presses the power button of the guest; a second one ends it.\n"
-	"SIGINT and SIGHUP end it at once.\n"
+	"SIGINT ends it at once, and so does SIGHUP when the terminal is\n"
+	"gone or there are no disks.\n"
+	"SIGHUP from another process makes hull look at the sizes of its\n"
+	"disk images and tell the guest of those that changed.\n"
+	"SIGCONT goes on with a guest that was paused for a disk's error.\n"
 	"The terminal is put back in order on every way out.\n";
 
 static const char config_file[] =

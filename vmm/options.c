@@ -333,6 +333,9 @@ int option_group_set(struct option_group_state *state, const struct option *sub,
 	if (!text && sub->type != OPTION_BOOL && sub->type != OPTION_FLAG)
 		return err_set(err, EINVAL, "\"%s\" needs a value", sub->name);
 	rc = option_set_scalar(sub, state->base, text ? text : "on", err);
+	if (!rc && (sub->flags & OPTION_NOT_ZERO) &&
+	    !option_get_number(sub, state->base))
+		rc = err_set(err, EINVAL, "it cannot be 0; leave it out");
 	if (rc && !(sub->flags & OPTION_POSITIONAL))
 		return err_prefix(err, "%s", sub->name);
 	return rc;

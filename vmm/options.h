@@ -38,6 +38,7 @@ enum option_flag {
 	OPTION_REQUIRED = 1 << 1, /* in a group: must be there */
 	OPTION_MAY_BE_EMPTY = 1 << 2,
 	OPTION_NOT_IN_JSON = 1 << 3, /* an action of the command line */
+	OPTION_NOT_ZERO = 1 << 4, /* in a group: only left out it may be 0 */
 };
 
 struct option_value {

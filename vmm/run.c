@@ -86,6 +86,21 @@ static void tell_size(const struct run *run)
 			      size.ws_row);
 }
 
+/*
+ * The kernel sends SIGHUP when the terminal is gone, and that ends the guest. A
+ * person sends it after an image was resized.
+ */
+static void hang_up(struct run *run, int code)
+{
+	struct peripherals *peripherals = &run->machine.peripherals;
+
+	if (code != SI_USER || !peripherals->disk_count) {
+		end(run, EXIT_ENDED, "ended by SIGHUP");
+		return;
+	}
+	peripherals_refresh(peripherals);
+}
+
 static void on_signal(struct loop_source *source, short revents)
 {
 	struct run *run = source->opaque;
@@ -107,13 +122,14 @@ static void on_signal(struct loop_source *source, short revents)
 		end(run, EXIT_ENDED, "ended by SIGINT");
 		break;
 	case SIGHUP:
-		end(run, EXIT_ENDED, "ended by SIGHUP");
+		hang_up(run, info.ssi_code);
 		break;
 	case SIGTSTP:
 		stop_process(run);
 		break;
 	case SIGCONT:
 		follow_terminal(run);
+		machine_resume(&run->machine);
 		break;
 	case SIGWINCH:
 		tell_size(run);
@@ -132,8 +148,7 @@ static void on_woken(void *opaque)
 {
 	struct run *run = opaque;
 
-	chardev_update(run->machine.console);
-	peripherals_update(&run->machine.peripherals);
+	machine_update(&run->machine);
 }
 
 static void show_help(void)

@@ -136,9 +136,29 @@ static bool handle_exit(struct vcpu *vcpu)
 	}
 }
 
+/* A kick that comes after immediate_exit was cleared sets it again, and one
+ * that came before shows in what the caller looks at next. */
+static void wait_while_paused(struct vcpu *vcpu)
+{
+	struct vcpu_env *env = vcpu->env;
+
+	pthread_mutex_lock(&env->pause_lock);
+	while (atomic_load(&env->paused) && !atomic_load(&env->stop))
+		pthread_cond_wait(&env->pause_ended, &env->pause_lock);
+	pthread_mutex_unlock(&env->pause_lock);
+	/* The guest's watchdogs are not to count the pause (api.rst,
+	 * KVM_KVMCLOCK_CTRL); fails where the guest has no kvmclock. */
+	(void)ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
+	__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+}
+
 static void run_guest(struct vcpu *vcpu)
 {
 	while (!atomic_load_explicit(&vcpu->env->stop, memory_order_acquire)) {
+		if (atomic_load(&vcpu->env->paused)) {
+			wait_while_paused(vcpu);
+			continue;
+		}
 		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
 			if (errno == EINTR || errno == EAGAIN)
 				continue;
@@ -192,6 +212,13 @@ void vcpu_kick(struct vcpu *vcpu)
 	 * and the signal brings it out (api.rst 5, immediate_exit). */
 	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
 	pthread_kill(vcpu->thread, SIGRTMIN);
+}
+
+void vcpu_wake_paused(struct vcpu_env *env)
+{
+	pthread_mutex_lock(&env->pause_lock);
+	pthread_cond_broadcast(&env->pause_ended);
+	pthread_mutex_unlock(&env->pause_lock);
 }
 
 void vcpu_join(struct vcpu *vcpu)

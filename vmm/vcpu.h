@@ -28,6 +28,9 @@ struct vcpu_env {
 	struct irqchip *irqchip;
 	struct verdict *verdict;
 	atomic_bool stop; /* leave the run loop */
+	atomic_bool paused; /* stay out of the guest until told otherwise */
+	pthread_mutex_t pause_lock;
+	pthread_cond_t pause_ended; /* paused or stop changed; with the lock */
 };
 
 struct vcpu {
@@ -52,8 +55,10 @@ int vcpu_set_entry(struct vcpu *vcpu, const struct boot_entry *entry,
 void vcpu_install_kick(void);
 int vcpu_start(struct vcpu *vcpu, struct err *err);
 
-/* With env->stop set: makes the thread leave the guest; then join. */
+/* With env->stop or env->paused set: makes the thread leave the guest. */
 void vcpu_kick(struct vcpu *vcpu);
+/* Whoever changed env->stop or env->paused calls it. Any thread. */
+void vcpu_wake_paused(struct vcpu_env *env);
 void vcpu_join(struct vcpu *vcpu);
 
 #endif
