@@ -104,6 +104,15 @@ $(GUEST): guests/linux/build.sh guests/linux/init.c
 .PHONY: linux-guest
 linux-guest: $(GUEST)
 
+# Programs for tests inside the guest, an archive to append to its initrd.
+GUEST_TOOLS = $(BUILD)/guests/linux/tools.cpio.gz
+
+$(GUEST_TOOLS): $(addprefix guests/linux/,tools.sh netload.c kexec.c)
+	guests/linux/tools.sh $(@D)
+
+.PHONY: linux-tools
+linux-tools: $(GUEST_TOOLS)
+
 .PHONY: deps
 deps:
 	@tools/install-deps.sh

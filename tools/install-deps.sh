@@ -47,6 +47,11 @@ test  zstd              repacks kernels
 test  bzip2             repacks kernels
 test  lzop              repacks kernels
 bench qemu-system-x86   what hull is compared with
+bench fio               disk load, in guests and on the host
+bench iperf3            network load
+bench ethtool           part of the tools of the Linux guest
+bench e2fsprogs         part of the tools of the Linux guest
+bench iproute2          makes the network of the lab
 '
 
 # What of the groups' packages is not installed, one per line.

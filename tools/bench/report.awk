@@ -1,6 +1,8 @@
-# The samples of bench-start, lines "METRIC SUBJECT VALUE", as a table on
-# standard output and, with the words in `host`, as JSON in the file `json`.
-# Times are nanoseconds, memory is KiB. With check=1 the exit status is 1 when a target is missed.
+# Samples, lines "METRIC SUBJECT VALUE", as tables on standard output and, with
+# the words in `host`, as JSON in the file `json`. Another file, one for each
+# benchmark, says in its END block what there is: title() each metric, then
+# report(), then its targets, then finish(). With check=1 the exit status is 1
+# when a target is missed.
 
 function sort(a, n,    i, j, v)
 {
@@ -34,81 +36,124 @@ function stats(key,    a, n, i)
 	max[key] = a[n]
 }
 
-function title(metric, unit, text)
+# better is "more" for what should be large; less is better otherwise.
+function title(metric, unit, text, better)
 {
 	titles[metric] = text
 	units[metric] = unit
+	more[metric] = better == "more"
 	metrics[++metric_count] = metric
 }
 
+# In the unit of the table: times of processes in ms, of operations in us.
 function show(metric, value)
 {
-	return units[metric] == "ns" ? \
-		sprintf("%.2f", value / 1e6) : sprintf("%.0f", value)
+	if (units[metric] == "ns")
+		return sprintf("%.2f", value / 1e6)
+	if (units[metric] == "ns/op")
+		return sprintf("%.1f", value / 1e3)
+	return sprintf(value < 100 && value != int(value) ? "%.1f" : "%.0f", \
+		value)
+}
+
+function shown_unit(metric)
+{
+	if (units[metric] == "ns")
+		return "ms"
+	return units[metric] == "ns/op" ? "us/op" : units[metric]
 }
 
 # Of medians, "-" without something to compare with.
 function ratio(metric, s, other)
 {
-	if (other == "")
+	if (other == "" || !median[metric, other])
 		return "-"
 	return sprintf("%.2f", median[metric, s] / median[metric, other])
 }
 
-function table(metric,    i, s, k, qemu, row)
+# The columns of ratios are those of array `against`, which split() made.
+function table(metric,    i, j, s, k, row)
 {
 	if (!(metric in order))
 		return
-	qemu = best(metric, "qemu")
-	row = "  %-13s %3s %9s %9s %9s %9s %9s %7s %7s\n"
+	row = "  %-13s %3s %9s %9s %9s %9s %9s"
 	printf "\n%s\n", titles[metric]
-	printf row, (units[metric] == "ns" ? "ms" : "KiB"), "n", "median", \
-		"min", "p25", "p75", "max", "/floor", "/qemu"
+	printf row, shown_unit(metric), "n", "median", "min", "p25", "p75", "max"
+	for (j = 1; j in against; j++)
+		printf " %7s", "/" against[j]
+	print ""
 	for (i = 1; i <= order[metric]; i++) {
 		s = subject[metric, i]
 		k = metric SUBSEP s
 		printf row, s, count[k], show(metric, median[k]), \
 			show(metric, min[k]), show(metric, p25[k]), \
-			show(metric, p75[k]), show(metric, max[k]), \
-			ratio(metric, s, best(metric, "floor")), \
-			ratio(metric, s, qemu)
+			show(metric, p75[k]), show(metric, max[k])
+		for (j = 1; j in against; j++)
+			printf " %7s", ratio(metric, s, best(metric, against[j]))
+		print ""
 	}
 }
 
-# The subject of least median among those whose name starts with prefix.
+# The subject of best median among those whose name starts with prefix.
 function best(metric, prefix,    i, s, found)
 {
 	for (i = 1; i <= order[metric]; i++) {
 		s = subject[metric, i]
 		if (index(s, prefix) != 1)
 			continue
-		if (found == "" || median[metric, s] < median[metric, found])
+		if (found == "" || (more[metric] ? \
+			median[metric, s] > median[metric, found] : \
+			median[metric, s] < median[metric, found]))
 			found = s
 	}
 	return found
 }
 
+# The bound is "at most" limit, or "at least" where more is better. Nothing
+# when one side was not measured.
 function target(metric, one, other, limit,    a, b)
 {
 	a = best(metric, one)
 	b = best(metric, other)
-	if (a == "" || b == "")
+	if (a == "" || b == "" || !median[metric, b])
 		return
 	verdict(metric, a " / " b, median[metric, a] / median[metric, b], \
-		limit, "%.2f")
+		limit, "%.2f", more[metric] ? "at least" : "at most")
 }
 
-function verdict(metric, what, value, limit, format,    reached)
+function verdict(metric, what, value, limit, format, bound,    reached)
 {
-	reached = value <= limit
+	reached = bound == "at least" ? value >= limit : value <= limit
 	missed += !reached
 	targets[++target_count] = sprintf("{\"metric\": \"%s\", " \
-		"\"what\": \"%s\", \"value\": %.4f, \"limit\": %.4f, " \
-		"\"reached\": %s}", metric, what, value, limit, \
+		"\"what\": \"%s\", \"value\": %.4f, " \
+		"\"bound\": \"%s\", \"limit\": %.4f, \"reached\": %s}", \
+		metric, what, value, bound, limit, \
 		reached ? "true" : "false")
-	lines[target_count] = sprintf("  %-12s %-26s " format " (at most " \
-		format "): %s", metric, what, value, limit, \
+	lines[target_count] = sprintf("  %-15s %-26s " format " (%s " \
+		format "): %s", metric, what, value, bound, limit, \
 		reached ? "reached" : "MISSED")
+}
+
+# The tables, once all metrics have their titles.
+function report(against_words,    m, key)
+{
+	split(against_words, against, " ")
+	for (key in samples)
+		stats(key)
+	for (m = 1; m <= metric_count; m++)
+		table(metrics[m])
+}
+
+# The targets and the JSON; the exit status.
+function finish(    i)
+{
+	if (target_count > 0)
+		print "\ntargets"
+	for (i = 1; i <= target_count; i++)
+		print lines[i]
+	write_json()
+	return check && missed > 0
 }
 
 function write_json(    m, i, k, metric, comma)
@@ -141,32 +186,4 @@ NF == 3 {
 	if (!(($1, $2) in samples))
 		subject[$1, ++order[$1]] = $2
 	samples[$1, $2] = samples[$1, $2] " " $3
-}
-
-END {
-	title("first", "ns", "exec of the monitor to the guest's first byte")
-	title("exit", "ns", "exec of the monitor to its end")
-	title("boot", "ns", "exec of the monitor to Linux's init, in the lab")
-	title("memory-tiny-rss", "KiB", "own memory with a tiny guest, Rss")
-	title("memory-tiny-pss", "KiB", "own memory with a tiny guest, Pss")
-	title("memory-rss", "KiB", "own memory at Linux's shell prompt, Rss")
-	title("memory-pss", "KiB", "own memory at Linux's shell prompt, Pss")
-	for (key in samples)
-		stats(key)
-	for (m = 1; m <= metric_count; m++)
-		table(metrics[m])
-	target("first", "hull", "floor", 1.3)
-	target("exit", "hull", "floor", 1.3)
-	target("first", "hull", "qemu", 0.2)
-	target("exit", "hull", "qemu", 0.2)
-	target("boot", "hull", "qemu", 0.8)
-	if (("memory-rss", "hull") in samples)
-		verdict("memory-rss", "hull, KiB", \
-			median["memory-rss", "hull"], 2048, "%.0f")
-	if (target_count > 0)
-		print "\ntargets"
-	for (i = 1; i <= target_count; i++)
-		print lines[i]
-	write_json()
-	exit check && missed > 0
 }
