@@ -27,6 +27,7 @@ number()
 
 # QEMU leaves out whatever the guest does not use. With an RTC: Linux searches
 # seconds for one that is missing.
+hull_minimal=(--virtio-console off --rng off)
 qemu_minimal=(-nodefaults -no-user-config -display none -no-reboot -cpu host)
 qemu_serial=(-chardev 'file,id=out,path=/dev/stdout' -serial chardev:out)
 qemu_off=x-option-roms=off,pit=off,pic=off,rtc=off
