@@ -350,6 +350,7 @@ END_TEST
  */
 static void write_to_a_terminal_of_another_user(void)
 {
+	const struct sigaction fatal = { .sa_handler = SIG_DFL };
 	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	char name[64];
 	int fd;
@@ -368,7 +369,8 @@ static void write_to_a_terminal_of_another_user(void)
 		_exit(5);
 	/* Each takes the room of two. */
 	memset(sender.text, '\n', sizeof(sender.text));
-	(void)signal(SIGALRM, SIG_DFL); /* Check has a handler of its own */
+	/* Check has a handler of its own. */
+	(void)sigaction(SIGALRM, &fatal, NULL);
 	alarm(5);
 	while (chardev_write(chardev, (const uint8_t *)sender.text,
 			     sizeof(sender.text)))
