@@ -173,6 +173,27 @@ static void on_kick_fd(struct io_watch *watch)
 	serve(watch->opaque);
 }
 
+/* The thread looks for chains for a moment: the driver need not kick. A queue
+ * whose kicks are off waits for something else, and is left alone. */
+static bool set_spinning(struct io_watch *watch, bool spinning)
+{
+	struct virtio_queue *queue = watch->opaque;
+	bool was_spinning = queue->spinning;
+
+	queue->spinning = spinning && queue->vq.kicks_enabled &&
+			  !virtio_device_failed(queue->device);
+	if (queue->spinning)
+		virtq_silence_kicks(&queue->vq);
+	return was_spinning && virtq_enable_kicks(&queue->vq);
+}
+
+static bool is_pending(struct io_watch *watch)
+{
+	struct virtio_queue *queue = watch->opaque;
+
+	return queue->spinning && virtq_has_chains(&queue->vq);
+}
+
 static void start_on_context(void *opaque)
 {
 	struct virtio_queue *queue = opaque;
@@ -182,6 +203,8 @@ static void start_on_context(void *opaque)
 		.fd = queue->kick_fd,
 		.eventfd = true,
 		.ready = on_kick_fd,
+		.pending = is_pending,
+		.spin = set_spinning,
 		.opaque = queue,
 	};
 	if (io_context_watch(queue->context, &queue->watch, &err)) {

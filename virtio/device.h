@@ -128,6 +128,7 @@ struct virtio_queue {
 	int kick_fd; /* -1 without a context */
 	struct io_watch watch;
 	bool watched;
+	bool spinning; /* of the context's thread: it looks at the ring */
 
 	pthread_mutex_t lock; /* held around `kick` without a context */
 	bool running; /* without a context: guarded by lock */

@@ -208,6 +208,13 @@ void virtq_disable_kicks(struct virtq *vq)
 		set_kicks(vq, false);
 }
 
+void virtq_silence_kicks(struct virtq *vq)
+{
+	virtq_disable_kicks(vq);
+	if (vq->enabled && !vq->features.packed && vq->features.event_idx)
+		virtq_split_silence_kicks(vq);
+}
+
 bool virtq_enable_kicks(struct virtq *vq)
 {
 	if (!vq->enabled || vq->broken)

@@ -192,6 +192,14 @@ bool virtq_should_notify(struct virtq *vq);
 void virtq_disable_kicks(struct virtq *vq);
 bool virtq_enable_kicks(struct virtq *vq);
 
+/*
+ * As virtq_disable_kicks, for a device that looks at the ring instead: with
+ * EVENT_IDX it also takes back the wish for the next kick, which costs a write
+ * that a device which was just kicked need not make. Ended by
+ * virtq_enable_kicks.
+ */
+void virtq_silence_kicks(struct virtq *vq);
+
 /* Whether virtq_pop would find something now; no promise of its soundness. */
 bool virtq_has_chains(struct virtq *vq);
 

@@ -60,6 +60,7 @@ void virtq_split_push(struct virtq *vq, const struct virtq_used *used,
 		      unsigned int count);
 bool virtq_split_should_notify(const struct virtq *vq);
 void virtq_split_set_kicks(struct virtq *vq, bool enabled);
+void virtq_split_silence_kicks(struct virtq *vq);
 bool virtq_split_has_chains(const struct virtq *vq);
 
 int virtq_packed_pop(struct virtq *vq, struct virtq_chain *chain);

@@ -157,3 +157,9 @@ void virtq_split_set_kicks(struct virtq *vq, bool enabled)
 	else if (enabled)
 		virtq_store16(avail_event(vq), vq->next_avail);
 }
+
+void virtq_split_silence_kicks(struct virtq *vq)
+{
+	/* An index that was passed: far away for the next 65535 chains. */
+	virtq_store16(avail_event(vq), (uint16_t)(vq->next_avail - 1));
+}

@@ -424,6 +424,24 @@ START_TEST(test_zeroes)
 }
 END_TEST
 
+/* A machine is put together before its threads run. */
+START_TEST(test_before_the_thread_runs)
+{
+	const struct iothread_config config = { .name = "io" };
+
+	make_image(IMAGE_BYTES);
+	ck_assert_int_eq(try_open(path, BLOCK_CACHE_NONE, false), 0);
+	ck_assert_int_eq(iothread_new(&config, &io, &err), 0);
+	ring = iothread_uring(io);
+	ck_assert_int_eq(block_uring_new(file, io, &block, &err), 0);
+	ck_assert_uint_eq(ring->files, 1);
+	ck_assert_int_eq(iothread_start(io, &err), 0);
+	write_and_read(buffer, 0, 65536, 4);
+	/* And taken apart after they ended. */
+	iothread_stop(io);
+}
+END_TEST
+
 START_TEST(test_read_only)
 {
 	make_image(IMAGE_BYTES);
@@ -473,11 +491,12 @@ END_TEST
 static int (*real_enter)(struct uring *uring, enum uring_enter how,
 			 struct __kernel_timespec *timeout);
 static struct {
-	int error; /* instead of a result */
+	int result; /* instead of what it was */
 	unsigned int opcode; /* of what is bent */
 	unsigned int times; /* how often */
 	size_t shorten; /* transfers to at most so much */
 	unsigned int seen;
+	unsigned int durable; /* of those, with RWF_DSYNC */
 	uint64_t victim; /* user_data */
 } bend;
 
@@ -491,12 +510,13 @@ static void bend_submissions(const struct uring *uring)
 		if (sqe->opcode != bend.opcode)
 			continue;
 		bend.seen++;
+		bend.durable += sqe->rw_flags == RWF_DSYNC;
 		if (bend.shorten && (sqe->opcode == IORING_OP_READV ||
 				     sqe->opcode == IORING_OP_WRITEV))
 			sqe->len = 1;
 		else if (bend.shorten && sqe->len > bend.shorten)
 			sqe->len = (uint32_t)bend.shorten;
-		if (bend.times && bend.error)
+		if (bend.times && bend.result)
 			bend.victim = sqe->user_data;
 	}
 }
@@ -510,7 +530,7 @@ static void bend_completions(const struct uring *uring)
 
 		if (!bend.victim || cqe->user_data != bend.victim)
 			continue;
-		cqe->res = bend.error;
+		cqe->res = bend.result;
 		bend.times--;
 		bend.victim = 0;
 	}
@@ -535,12 +555,12 @@ static void set_bend(void *opaque)
 	ring->enter = bent_enter;
 }
 
-static void bend_it(unsigned int opcode, int error, unsigned int times,
+static void bend_it(unsigned int opcode, int result, unsigned int times,
 		    size_t shorten)
 {
 	memset(&bend, 0, sizeof(bend));
 	bend.opcode = opcode;
-	bend.error = error;
+	bend.result = result;
 	bend.times = times;
 	bend.shorten = shorten;
 	io_context_call(iothread_context(io), set_bend, NULL);
@@ -565,6 +585,12 @@ START_TEST(test_short_results)
 	bend_it(IORING_OP_READV, 0, 0, 1);
 	write_and_read(buffer, 65536, 4UL * 4096, 4);
 	ck_assert_uint_eq(bend.seen, 3);
+	/* In the middle of a segment, with others before and behind it. */
+	bend_it(IORING_OP_WRITEV, 3 * 4096 + 512, 2, 0);
+	write_and_read(buffer, 65536, 8UL * 4096, 8);
+	bend_it(IORING_OP_READV, 2 * 4096 + 512, 3, 0);
+	write_and_read(buffer, 65536, 8UL * 4096, 8);
+	ck_assert_uint_eq(bend.times, 0);
 	/* Through the bounce buffer, where there is one. */
 	bend_it(IORING_OP_READ, 0, 0, 4096);
 	write_and_read(buffer + 1, 65536, 65536, 1);
@@ -670,6 +696,13 @@ START_TEST(test_flushes_are_honest)
 	bool unsafe = caches[_i] == BLOCK_CACHE_UNSAFE;
 
 	start(caches[_i]);
+	bend_it(IORING_OP_WRITE, 0, 0, 0);
+	ck_assert_int_eq(rw(BLOCK_WRITE, buffer, 0, 4096, 1), 0);
+	ck_assert_uint_eq(bend.durable, 0);
+	transfer.request.durable = true;
+	ck_assert_int_eq(rw(BLOCK_WRITE, buffer, 0, 4096, 1), 0);
+	ck_assert_uint_eq(bend.durable, unsafe ? 0 : 1);
+	transfer.request.durable = false;
 	bend_it(IORING_OP_FSYNC, 0, 0, 0);
 	for (int i = 0; i < 5; i++)
 		ck_assert_int_eq(range(BLOCK_FLUSH, 0, 0), 0);
@@ -755,6 +788,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, test_another_process);
 	tcase_add_loop_test(tcase, test_data, 0, 8);
 	tcase_add_loop_test(tcase, test_zeroes, 0, 8);
+	tcase_add_test(tcase, test_before_the_thread_runs);
 	tcase_add_test(tcase, test_read_only);
 	tcase_add_loop_test(tcase, test_cut_file, 0, 2);
 	tcase_add_test(tcase, test_no_space);
@@ -776,7 +810,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 20);
 	suite_add_tcase(suite, tcase);
 	add_tests(tcase);
 	srunner_run_all(runner, CK_NORMAL);

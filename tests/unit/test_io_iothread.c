@@ -736,7 +736,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tcase, NULL, tear_down);
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 20);
 	suite_add_tcase(suite, tcase);
 	add_tests(tcase);
 	srunner_run_all(runner, CK_NORMAL);
