@@ -246,7 +246,7 @@ static int init_pairs(struct virtio_net *nic, struct err *err)
 }
 
 int virtio_net_init(struct virtio_net *nic,
-		    const struct virtio_net_config_values *values,
+		    const struct virtio_net_params *values,
 		    const struct virtio_env *env, struct err *err)
 {
 	const struct virtio_device_init init = {

@@ -34,7 +34,7 @@ struct virtio_net_limit {
 	uint64_t packets_burst;
 };
 
-struct virtio_net_config_values {
+struct virtio_net_params {
 	/* Borrowed, outlives the device. As many queue pairs as it has. */
 	struct net *net;
 	uint8_t mac[MAC_BYTES];
@@ -83,7 +83,7 @@ struct virtio_net {
 };
 
 int virtio_net_init(struct virtio_net *nic,
-		    const struct virtio_net_config_values *values,
+		    const struct virtio_net_params *values,
 		    const struct virtio_env *env, struct err *err);
 /* The device was stopped. Leaves the far end alone. */
 void virtio_net_release(struct virtio_net *nic);

@@ -14,7 +14,7 @@
 
 /* A frame that waits for more buffers than a driver intends to offer would
  * wait for ever. */
-#define BUFFERS_TIMEOUT_NS 100000000
+#define BUFFERS_TIMEOUT_NS 250000000
 
 #define WANT_MIN 2048
 #define WANT_MAX (NET_HEADER_BYTES + NET_FRAME_MAX_BYTES)

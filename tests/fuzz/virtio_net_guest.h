@@ -444,7 +444,7 @@ static inline void net_guest_init(struct net_guest *self)
 		.report = guest_report,
 		.opaque = &self->guest,
 	};
-	const struct virtio_net_config_values values = {
+	const struct virtio_net_params values = {
 		.net = &self->net,
 		.queue_size = GUEST_SIZE,
 	};

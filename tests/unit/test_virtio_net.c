@@ -33,7 +33,7 @@ static uint64_t offered(void)
 static void restart(unsigned int pairs, unsigned int offloads, uint16_t mtu)
 {
 	const struct virtio_env env = { .gmem = &nic.gmem };
-	struct virtio_net_config_values values = { .net = &nic.net };
+	struct virtio_net_params values = { .net = &nic.net };
 
 	nic_release(&nic);
 	nic_init(&nic, pairs);

@@ -474,7 +474,7 @@ END_TEST
 
 START_TEST(test_rate)
 {
-	const struct virtio_net_config_values values = {
+	const struct virtio_net_params values = {
 		.receive = { .packets_per_second = 100, .packets_burst = 5 },
 	};
 	int64_t begin;
@@ -520,18 +520,28 @@ static void *arrive_many(void *opaque)
 	return NULL;
 }
 
+/* Frames begin with their number, as far as it goes. */
+static uint8_t first_byte(gpa_t buffer)
+{
+	uint8_t byte;
+
+	gmem_read(&nic.gmem, buffer + NET_HEADER_BYTES, &byte, 1);
+	return byte;
+}
+
 /* Buffers run out all the time; a lost wake-up shows as an end of time. */
 START_TEST(test_nobody_waits_for_ever)
 {
 	gpa_t at[4];
 	unsigned int next = 0;
+	unsigned int lost = 0;
 	pthread_t thread;
 
 	virtio_net_release(&nic.device);
 	io_double_release(&nic.io);
 	io_double_start(&nic.io);
 	{
-		const struct virtio_net_config_values values = {
+		const struct virtio_net_params values = {
 			.net = &nic.net, .queue_size = NIC_SIZE
 		};
 		const struct virtio_env env = { .gmem = &nic.gmem };
@@ -548,33 +558,40 @@ START_TEST(test_nobody_waits_for_ever)
 	nic_kick(&nic, 0);
 	ck_assert_int_eq(pthread_create(&thread, NULL, arrive_many, NULL), 0);
 	for (unsigned int i = 0; i < ROUNDS; i++) {
-		size_t bytes = i % 3 ? 3000 : 60;
-		unsigned int count = i % 3 ? 3 : 1;
+		unsigned int skip = 12;
+		unsigned int offset = 0;
+		unsigned int count = 1;
 
-		for (unsigned int n = 0; n < count; n++, next++) {
+		for (unsigned int n = 0; n < count; n++, next++, skip = 0) {
+			gpa_t buffer = at[next % 4];
 			uint32_t id;
 			uint32_t len;
 
 			while (!ring_take(nic_rx(&nic, 0), &id, &len))
 				/* The others' turn. */;
-			if (n == 0)
-				ck_assert_uint_eq(nic_header_at(&nic,
-								at[next % 4])
-							  .num_buffers,
-						  count);
-			nic_check_bytes(&nic, at[next % 4] + (n ? 0 : 12),
-					len - (n ? 0 : 12),
-					n ? n * 1500 - 12 : 0, i);
-			bytes -= len - (n ? 0 : 12);
+			if (n == 0) {
+				count = nic_header_at(&nic, buffer).num_buffers;
+				/* On a busy host buffers may come so late that
+				 * the device gave a frame up. */
+				while (first_byte(buffer) != (uint8_t)i) {
+					lost++;
+					i++;
+				}
+				ck_assert_uint_eq(count, i % 3 ? 3 : 1);
+			}
+			nic_check_bytes(&nic, buffer + skip, len - skip, offset,
+					i);
+			offset += len - skip;
 			if (nic.free > NIC_RAM / 2)
 				nic.free = NIC_BUFFERS;
 			at[next % 4] = nic_post(&nic, 0, 1500);
 			nic_kick(&nic, 0);
 		}
-		ck_assert_uint_eq(bytes, 0);
+		ck_assert_uint_eq(offset, i % 3 ? 3000 : 60);
 	}
 	ck_assert_int_eq(pthread_join(thread, NULL), 0);
 	virtio_device_stop(&nic.device.device);
+	ck_assert_uint_eq(nic_rx_stats(&nic, 0).drops, lost);
 	virtio_net_release(&nic.device);
 	io_double_stop(&nic.io);
 	set_up();

@@ -378,7 +378,7 @@ END_TEST
 
 START_TEST(test_rate)
 {
-	const struct virtio_net_config_values values = {
+	const struct virtio_net_params values = {
 		.send = { .bytes_per_second = 100000, .bytes_burst = 5000 },
 	};
 	int64_t begin = io_double_now();

@@ -268,12 +268,12 @@ static inline void nic_start(struct nic *nic, uint64_t features, int variant)
 }
 
 static inline void nic_init_with(struct nic *nic, unsigned int pairs,
-				 const struct virtio_net_config_values *values)
+				 const struct virtio_net_params *values)
 {
 	const struct virtio_env env = { .gmem = &nic->gmem,
 					.report = nic_report,
 					.opaque = nic };
-	struct virtio_net_config_values copy = *values;
+	struct virtio_net_params copy = *values;
 
 	memset(nic, 0, sizeof(*nic));
 	nic_init_net(nic, pairs);
@@ -292,7 +292,7 @@ static inline void nic_init_with(struct nic *nic, unsigned int pairs,
 
 static inline void nic_init(struct nic *nic, unsigned int pairs)
 {
-	const struct virtio_net_config_values none = { .queue_size = 0 };
+	const struct virtio_net_params none = { .queue_size = 0 };
 
 	nic_init_with(nic, pairs, &none);
 }
