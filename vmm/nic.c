@@ -89,7 +89,7 @@ int nic_build(struct nic *nic, const struct net_config *config,
 		.bytes_per_second = config->rate.rate,
 		.bytes_burst = config->rate.burst,
 	};
-	struct virtio_net_config_values values = {
+	struct virtio_net_params values = {
 		.net = nic->net,
 		.receive = limit,
 		.send = limit,
