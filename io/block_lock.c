@@ -7,10 +7,20 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/parse.h"
 #include "core/util.h"
+
+/*
+ * A process that ended may have left requests in its ring, which the kernel
+ * takes down a little later; until then the ring keeps the file open and, as
+ * it should with writes on their way, locked. Nobody has that descriptor, so
+ * nobody is found.
+ */
+#define RETRY_MS   20
+#define GIVE_UP_MS 5000
 
 /* --- Who holds it -------------------------------------------------------- */
 
@@ -84,20 +94,23 @@ static uint64_t find_holder(int fd)
 	return holder;
 }
 
-static int explain(int fd, const char *path, bool write, struct err *err)
+/* The process in the way, or 0 when none can be found. */
+static uint64_t who_holds(int fd, bool write)
 {
 	/* A lock of the other kind has a process. */
 	struct flock lock = {
 		.l_type = write ? F_WRLCK : F_RDLCK,
 		.l_whence = SEEK_SET,
 	};
-	uint64_t holder = 0;
 
 	if (!fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK &&
 	    lock.l_pid > 0)
-		holder = (uint64_t)lock.l_pid;
-	else
-		holder = find_holder(fd);
+		return (uint64_t)lock.l_pid;
+	return find_holder(fd);
+}
+
+static int refuse(const char *path, uint64_t holder, struct err *err)
+{
 	if (holder == (uint64_t)getpid())
 		return err_set(err, EBUSY,
 			       "disk image %s is given twice; only ,ro on each "
@@ -114,16 +127,31 @@ static int explain(int fd, const char *path, bool write, struct err *err)
 		       path);
 }
 
-int block_lock(int fd, const char *path, bool write, struct err *err)
+/* The same answers as fcntl(2). */
+static int try_lock(int fd, bool write)
 {
 	struct flock lock = {
 		.l_type = write ? F_WRLCK : F_RDLCK,
 		.l_whence = SEEK_SET,
 	};
 
-	if (!fcntl(fd, F_OFD_SETLK, &lock))
-		return 0;
-	if (errno == EAGAIN || errno == EACCES)
-		return explain(fd, path, write, err);
-	return err_sys(err, errno, "cannot lock disk image %s", path);
+	return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
+int block_lock(int fd, const char *path, bool write, struct err *err)
+{
+	const struct timespec pause = { .tv_nsec = RETRY_MS * 1000000L };
+	uint64_t holder;
+
+	for (int waited_ms = 0;; waited_ms += RETRY_MS) {
+		if (!try_lock(fd, write))
+			return 0;
+		if (errno != EAGAIN && errno != EACCES)
+			return err_sys(err, errno, "cannot lock disk image %s",
+				       path);
+		holder = who_holds(fd, write);
+		if (holder || waited_ms >= GIVE_UP_MS)
+			return refuse(path, holder, err);
+		(void)nanosleep(&pause, NULL);
+	}
 }

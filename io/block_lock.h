@@ -13,6 +13,8 @@
 /*
  * Locks @fd for writing, or against writers. -EBUSY: another process holds a
  * lock that excludes it, and the sentence says which, where it can be found.
+ * Where it cannot, the lock is waited for, up to five seconds: it may be what a
+ * process that has just ended leaves behind.
  */
 int block_lock(int fd, const char *path, bool write, struct err *err);
 

@@ -101,6 +101,16 @@ sweep()
 	printf '%s' "$left"
 }
 
+# Mounts below the directory $1.
+unmount_below()
+{
+	local target
+	while read -r target; do
+		umount "$target"
+	done < <(awk -v below="$1/" 'index($2, below) == 1 { print $2 }' \
+		/proc/self/mounts | sort -r) 2>/dev/null
+}
+
 # run_test NAME TIMEOUT: prints the result line and, for a failure, the end of
 # what the test printed. All of it at once, so that parallel tests do not mix.
 run_test()
@@ -122,6 +132,7 @@ run_test()
 	if [ -f "$T/.reason" ]; then
 		reason=$(head -n 1 "$T/.reason")
 	fi
+	unmount_below "$T"
 	# A test may have taken permissions from its directories.
 	rm -rf "$T" 2>/dev/null || { chmod -R u+rwX "$T" && rm -rf "$T"; }
 	case $status in

@@ -9,6 +9,9 @@
 # seconds: 30
 # timeout: 120
 
+# shellcheck source=lib-linux.sh
+. "$HERE/lib-linux.sh"
+
 # What every guest tells of itself, one KEY=VALUE a line.
 common_script='
 echo "nproc=$(nproc)"
@@ -19,35 +22,6 @@ echo "uname=$(uname -sr)"
 dmesg | grep -E "Hypervisor detected|kvm-clock: Using" | head -n 3
 dmesg | grep -E "ACPI (BIOS )?(Error|Warning)|Firmware Bug|WARNING:|BUG:|Oops|soft lockup|Call Trace|Unknown symbol|cannot be obtained" | sed "s/^/complaint: /"
 '
-
-# initrd_with SCRIPT: the guest's initrd and an archive behind it (Linux
-# Documentation/driver-api/early-userspace/buffer-format.rst) with the script.
-initrd_with()
-{
-	mkdir -p "$T/more"
-	printf '%s\n' "$1" >"$T/more/test.sh"
-	(cd "$T/more" && echo test.sh | cpio --quiet -o -H newc -R 0:0) |
-		gzip >"$T/more.gz"
-	cat "$LINUX/initrd.cpio.gz" "$T/more.gz" >"$T/initrd"
-}
-
-# boot_linux KERNEL SCRIPT [OPTION...]
-boot_linux()
-{
-	local kernel=$1 script=$2
-	shift 2
-	initrd_with "$script"
-	run "$HULL" run --kernel "$LINUX/$kernel" --initrd "$T/initrd" \
-		--cmdline "console=ttyS0 panic=-1 hull.file=/test.sh ${words:-}" \
-		--timeout 300 "$@" </dev/null
-	out=${out//$'\r'/}
-}
-
-# value KEY: what the guest's script said.
-value()
-{
-	sed -n "s/^$1=//p" <<<"$out" | head -n 1
-}
 
 # check_guest CPUS MIB: the script ran and saw this machine.
 check_guest()
