@@ -10,7 +10,9 @@ initrd_with()
 	printf '%s\n' "$1" >"$T/more/test.sh"
 	(cd "$T/more" && find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0) |
 		gzip -1 >"$T/more.gz"
-	cat "$LINUX/initrd.cpio.gz" "$T/more.gz" >"$T/initrd"
+	# $tools: programs for it, see guests/linux/tools.sh.
+	cat "$LINUX/initrd.cpio.gz" ${tools:+"$tools"} "$T/more.gz" \
+		>"$T/initrd"
 }
 
 # boot_linux KERNEL SCRIPT [OPTION...]: to its end, on the serial port.
