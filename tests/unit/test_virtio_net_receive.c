@@ -188,7 +188,7 @@ START_TEST(test_merged_in_line)
 END_TEST
 
 #define PIECES 8
-#define PIECE  190
+#define PIECE  190UL
 
 /* A buffer of pieces behind an indirect table; returns its first piece. */
 static gpa_t post_indirect(void)
@@ -197,8 +197,9 @@ static gpa_t post_indirect(void)
 	gpa_t table = nic_alloc(&nic, 16 * PIECES + 16) + 15;
 
 	for (unsigned int i = 0; i < PIECES; i++)
-		buffers[i] = (struct ring_buffer){ nic_alloc(&nic, PIECE),
-						   PIECE, true };
+		buffers[i] =
+			(struct ring_buffer){ nic_alloc(&nic, (uint32_t)PIECE),
+					      PIECE, true };
 	ring_add_indirect(nic_rx(&nic, 0), table & ~15ULL, buffers, PIECES);
 	return buffers[0].gpa;
 }
