@@ -646,10 +646,10 @@ static const struct virtio_device_type console_type = {
 /* --- Life ---------------------------------------------------------------- */
 
 /* Linux makes a file of it, /dev/virtio-ports/NAME. */
-static int check_name(const struct virtio_console_init *init,
+static int check_name(const struct virtio_console_named_port *named,
 		      unsigned int index, struct err *err)
 {
-	const char *name = init->named[index].name;
+	const char *name = named[index].name;
 	size_t len = strlen(name);
 
 	if (!len || len > VIRTIO_CONSOLE_NAME_BYTES)
@@ -665,11 +665,21 @@ static int check_name(const struct virtio_console_init *init,
 				       index + 1);
 	}
 	for (unsigned int i = 0; i < index; i++) {
-		if (!strcmp(name, init->named[i].name))
+		if (!strcmp(name, named[i].name))
 			return err_set(err, EINVAL,
 				       "two console ports are named %s", name);
 	}
 	return 0;
+}
+
+int virtio_console_check_names(const struct virtio_console_named_port *named,
+			       unsigned int count, struct err *err)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; i < count && !rc; i++)
+		rc = check_name(named, i, err);
+	return rc;
 }
 
 static int init_port(struct virtio_console *console, unsigned int id,
@@ -704,12 +714,12 @@ static int init_ports(struct virtio_console *console,
 {
 	int rc = init_port(console, 0, NULL, init->chardev, err);
 
-	for (unsigned int i = 0; !rc && i < init->named_count; i++) {
-		rc = check_name(init, i, err);
-		if (!rc)
-			rc = init_port(console, i + 1, init->named[i].name,
-				       init->named[i].chardev, err);
-	}
+	if (!rc)
+		rc = virtio_console_check_names(init->named, init->named_count,
+						err);
+	for (unsigned int i = 0; !rc && i < init->named_count; i++)
+		rc = init_port(console, i + 1, init->named[i].name,
+			       init->named[i].chardev, err);
 	return rc;
 }
 

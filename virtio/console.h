@@ -82,6 +82,14 @@ struct virtio_console_named_port {
 	struct chardev *chardev;
 };
 
+/*
+ * -EINVAL: a name that is empty, too long, used twice or has a character that
+ * does not suit a file's name. For those who want to know before they open
+ * anything; the chardevs are not looked at.
+ */
+int virtio_console_check_names(const struct virtio_console_named_port *named,
+			       unsigned int count, struct err *err);
+
 struct virtio_console_init {
 	const struct virtio_env *env; /* copied */
 	struct chardev *chardev; /* port 0's; borrowed */
@@ -92,9 +100,9 @@ struct virtio_console_init {
 /*
  * Becomes the sender of all chardevs, and the receiver of the named ports';
  * that of port 0's chardev is whom the machine chooses. The machine calls
- * chardev_update of each when its loop was woken. -EINVAL: a name that is
- * empty, too long, used twice or has a character that does not suit a file's
- * name, or too many ports. Loop's thread, before the loop runs.
+ * chardev_update of each when its loop was woken. -EINVAL: what
+ * virtio_console_check_names refuses, or too many ports. Loop's thread, before
+ * the loop runs.
  */
 int virtio_console_init(struct virtio_console *console,
 			const struct virtio_console_init *init,

@@ -7,6 +7,7 @@
 #include "core/mac.h"
 #include "io/net.h"
 #include "virtio/blk.h"
+#include "virtio/console.h"
 #include "vmm/config_json.h"
 #include "vmm/cpuid.h"
 
@@ -204,13 +205,22 @@ static int check_devices(const struct vm_config *config, struct err *err)
 	return 0;
 }
 
+/* Here and not only in the device: by then the files are made. */
 static int check_ports(const struct vm_config *config, struct err *err)
 {
+	struct virtio_console_named_port named[CONFIG_MAX_PORTS];
+	int rc;
+
 	if (config->port_count && !config->virtio_console)
 		return err_set(
 			err, EINVAL,
 			"--port needs the device that --virtio-console off leaves out");
-	return 0;
+	for (unsigned int i = 0; i < config->port_count; i++)
+		named[i] = (struct virtio_console_named_port){
+			.name = config->ports[i].name,
+		};
+	rc = virtio_console_check_names(named, config->port_count, err);
+	return rc ? err_prefix(err, "--port") : 0;
 }
 
 int config_validate(const struct vm_config *config, struct err *err)

@@ -444,3 +444,175 @@ test_kvm_that_fails()
 		assert_refused 16
 	done
 }
+
+# --- disks and other virtio devices --------------------------------------------
+
+# refused_disk OPTION REGEX...: exit status 2 and one sentence; the image and
+# what is beside it stay as they were.
+refused_disk()
+{
+	local option=$1 before
+	shift
+	before=$(folder_state)
+	hull_run --kernel "$EXIT" --disk "$option"
+	assert_refused 2 "$@"
+	assert_eq "$(folder_state)" "$before" "what was there before"
+}
+
+# Names, sizes, times and contents of all that is in $T/d.
+folder_state()
+{
+	find "$T/d" -printf '%p %s %m %T@ %C@\n' | sort
+	find "$T/d" -type f -readable -exec md5sum '{}' + | sort
+}
+
+test_disk_images()
+{
+	mkdir "$T/d"
+	refused_disk '' disk
+	refused_disk "$T/d/nowhere" "$T/d/nowhere" 'does not exist'
+	refused_disk "$T/d/no/where,cache=writeback" "$T/d/no/where"
+	refused_disk "$T/d" "$T/d" directory
+	refused_disk "$T/d,ro" "$T/d" directory
+	: >"$T/d/empty"
+	refused_disk "$T/d/empty,cache=writeback" "$T/d/empty" empty
+	head -c 1000 /dev/zero >"$T/d/odd"
+	refused_disk "$T/d/odd,cache=writeback" "$T/d/odd" 1000 512
+	refused_disk "$T/d/odd,cache=writeback,ro" "$T/d/odd" 1000 512
+	mkfifo "$T/d/pipe"
+	refused_disk "$T/d/pipe,cache=writeback" "$T/d/pipe"
+	refused_disk "$T/d/pipe,ro" "$T/d/pipe"
+	refused_disk /dev/null /dev/null
+	ln -s loop "$T/d/loop"
+	refused_disk "$T/d/loop" "$T/d/loop"
+}
+
+# root: no
+test_disk_that_may_not_be_used()
+{
+	local as=()
+	mkdir "$T/d"
+	head -c 4096 /dev/zero >"$T/d/secret"
+	head -c 4096 /dev/zero >"$T/d/mine"
+	chmod 000 "$T/d/secret"
+	chmod 444 "$T/d/mine"
+	if [ "$(id -u)" -eq 0 ]; then
+		# Root without its powers, since the KVM is often root's alone.
+		chown 65534 "$T/d/secret" "$T/d/mine"
+		as=(setpriv --bounding-set=-all --inh-caps=-all)
+	fi
+	as+=("$HULL" run --kernel "$EXIT")
+	run "${as[@]}" --disk "$T/d/secret,cache=writeback"
+	assert_refused 2 "$T/d/secret" permission
+	run "${as[@]}" --disk "$T/d/secret,cache=writeback,ro"
+	assert_refused 2 "$T/d/secret" permission
+	# What may be read only says how to.
+	run "${as[@]}" --disk "$T/d/mine,cache=writeback"
+	assert_refused 2 "$T/d/mine" permission ',ro'
+}
+
+test_disk_keys()
+{
+	local key
+	mkdir "$T/d"
+	head -c 4096 /dev/zero >"$T/d/i"
+	refused_disk "$T/d/i,color=red" color
+	refused_disk "$T/d/i,serial=a,serial=b" serial
+	refused_disk "$T/d/i,ro,ro" '\bro\b'
+	refused_disk "$T/d/i,cache=none,cache=writeback" cache
+	refused_disk "$T/d/i,cache=sometimes" sometimes
+	refused_disk "$T/d/i,ro=perhaps" perhaps
+	refused_disk "$T/d/i,discard=maybe" maybe
+	refused_disk "$T/d/i,werror=ignore" ignore
+	refused_disk "$T/d/i,serial=123456789012345678901" serial 20
+	for key in iops iops-read iops-write bps bps-read bps-write iops-burst; do
+		refused_disk "$T/d/i,$key=0" "$key"
+		refused_disk "$T/d/i,$key=-1" "$key"
+		refused_disk "$T/d/i,$key=" "$key"
+		refused_disk "$T/d/i,$key=many" "$key"
+		refused_disk "$T/d/i,$key=99999999999999999999999" "$key"
+	done
+	for key in queues iothread; do
+		refused_disk "$T/d/i,$key=0" "$key"
+		refused_disk "$T/d/i,$key=1000" "$key"
+		refused_disk "$T/d/i,$key=4294967297" "$key"
+		refused_disk "$T/d/i,$key=one" "$key"
+	done
+	refused_disk "$T/d/i,iothread=1" iothread
+	hull_run --kernel "$EXIT" --iothreads 2 --disk "$T/d/i,iothread=3"
+	assert_refused 2 iothread 2
+	hull_run --kernel "$EXIT" --iothreads 1000
+	assert_refused 2 iothreads
+	hull_run --kernel "$EXIT" --iothreads two
+	assert_refused 2 iothreads
+	# Twenty bytes are not too long: that sentence is about what is not there.
+	refused_disk "$T/d/j,serial=12345678901234567890" "$T/d/j"
+}
+
+# devices COUNT: options for so many disks.
+devices()
+{
+	local i
+	for ((i = 0; i < $1; i++)); do
+		printf -- '--disk\n%s\n' "$T/d/i,ro,cache=writeback"
+	done
+}
+
+# where: host-kvm
+test_more_devices_than_slots()
+{
+	local options
+	mkdir "$T/d"
+	head -c 4096 /dev/zero >"$T/d/i"
+	# PCI has 31 places and virtio-mmio 15; console and entropy take two.
+	mapfile -t options < <(devices 29)
+	hull_run --kernel "$EXIT" "${options[@]}"
+	assert_passed
+	mapfile -t options < <(devices 30)
+	hull_run --kernel "$EXIT" "${options[@]}"
+	assert_refused 2 '32 devices' 31 rng
+	mapfile -t options < <(devices 13)
+	hull_run --kernel "$EXIT" --transport mmio "${options[@]}"
+	assert_passed
+	mapfile -t options < <(devices 14)
+	hull_run --kernel "$EXIT" --transport mmio "${options[@]}"
+	assert_refused 2 '16 devices' 15 'transport pci'
+	mapfile -t options < <(devices 100)
+	hull_run --kernel "$EXIT" "${options[@]}"
+	assert_refused 2 disk
+	hull_run --kernel "$EXIT" --transport isa
+	assert_refused 2 isa
+}
+
+test_ports()
+{
+	local options=() i
+	for i in {1..100}; do
+		options+=(--port "p$i,file=/dev/null")
+	done
+	hull_run --kernel "$EXIT" "${options[@]}"
+	assert_refused 2 port
+	hull_run --kernel "$EXIT" --port "a,file=$T/a" --port "a,file=$T/b"
+	assert_refused 2 'named a'
+	hull_run --kernel "$EXIT" --port "file=$T/a"
+	assert_refused 2 port
+	hull_run --kernel "$EXIT" --port a
+	assert_refused 2 port
+	hull_run --kernel "$EXIT" --port ",file=$T/a"
+	assert_refused 2 port
+	hull_run --kernel "$EXIT" --port "a,file=$T/a,unix=$T/b"
+	assert_refused 2 port
+	hull_run --kernel "$EXIT" --port "a,file=$T/no/where"
+	assert_refused 2 "$T/no/where"
+	hull_run --kernel "$EXIT" --port "a,unix=/$(printf 'x%.0s' {1..200})"
+	assert_refused 2 port
+	hull_run --kernel "$EXIT" --port "$(printf 'x%.0s' {1..5000}),file=$T/a"
+	assert_refused 2 port
+	hull_run --kernel "$EXIT" --virtio-console off --port "a,file=$T/a"
+	assert_refused 2 port
+	hull_run --kernel "$EXIT" --virtio-console perhaps
+	assert_refused 2 perhaps
+	if [ -e "$T/a" ] || [ -e "$T/b" ]; then
+		fail "a file was made"
+	fi
+}
