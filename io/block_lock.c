@@ -12,6 +12,9 @@
 #include "core/parse.h"
 #include "core/util.h"
 
+#define ORPHAN_WAIT_US 10000
+#define ORPHAN_TRIES   200
+
 /* --- Who holds it -------------------------------------------------------- */
 
 /* fcntl(2): F_OFD_GETLK gives -1 for the process of such a lock. What
@@ -84,20 +87,23 @@ static uint64_t find_holder(int fd)
 	return holder;
 }
 
-static int explain(int fd, const char *path, bool write, struct err *err)
+/* 0 when nobody can be found that holds it. */
+static uint64_t who_holds(int fd, bool write)
 {
 	/* A lock of the other kind has a process. */
 	struct flock lock = {
 		.l_type = write ? F_WRLCK : F_RDLCK,
 		.l_whence = SEEK_SET,
 	};
-	uint64_t holder = 0;
 
 	if (!fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK &&
 	    lock.l_pid > 0)
-		holder = (uint64_t)lock.l_pid;
-	else
-		holder = find_holder(fd);
+		return (uint64_t)lock.l_pid;
+	return find_holder(fd);
+}
+
+static int explain(uint64_t holder, const char *path, struct err *err)
+{
 	if (holder == (uint64_t)getpid())
 		return err_set(err, EBUSY,
 			       "disk image %s is given twice; only ,ro on each "
@@ -121,9 +127,23 @@ int block_lock(int fd, const char *path, bool write, struct err *err)
 		.l_whence = SEEK_SET,
 	};
 
-	if (!fcntl(fd, F_OFD_SETLK, &lock))
-		return 0;
-	if (errno == EAGAIN || errno == EACCES)
-		return explain(fd, path, write, err);
-	return err_sys(err, errno, "cannot lock disk image %s", path);
+	uint64_t holder = 0;
+
+	/*
+	 * The ring of a process that was killed lets go of its files only a
+	 * while after the process is gone: a lock that has no holder is waited
+	 * for.
+	 */
+	for (int i = 0; i <= ORPHAN_TRIES; i++) {
+		if (!fcntl(fd, F_OFD_SETLK, &lock))
+			return 0;
+		if (errno != EAGAIN && errno != EACCES)
+			return err_sys(err, errno, "cannot lock disk image %s",
+				       path);
+		holder = who_holds(fd, write);
+		if (holder)
+			break;
+		usleep(ORPHAN_WAIT_US);
+	}
+	return explain(holder, path, err);
 }
