@@ -246,6 +246,40 @@ START_TEST(test_another_process)
 }
 END_TEST
 
+/* Its ring outlives a process that is killed, and keeps the file open. */
+START_TEST(test_killed_with_a_ring)
+{
+	int ready[2];
+	char byte;
+
+	make_image(IMAGE_BYTES);
+	ck_assert_int_eq(pipe(ready), 0);
+	for (int i = 0; i < 5; i++) {
+		pid_t pid = fork();
+
+		ck_assert_int_ge(pid, 0);
+		if (pid == 0) {
+			if (try_open(path, BLOCK_CACHE_NONE, false))
+				_exit(1);
+			start_io(0);
+			if (!block_uring_new(file, io, &block, &err) &&
+			    write(ready[1], "x", 1) == 1)
+				pause();
+			_exit(1);
+		}
+		ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+		ck_assert_int_eq(kill(pid, SIGKILL), 0);
+		ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+		ck_assert_msg(try_open(path, BLOCK_CACHE_NONE, false) == 0,
+			      "%s", err.msg);
+		block_file_free(file);
+		file = NULL;
+	}
+	close(ready[0]);
+	close(ready[1]);
+}
+END_TEST
+
 /* --- Requests ------------------------------------------------------------ */
 
 struct transfer {
@@ -778,14 +812,23 @@ START_TEST(test_more_than_fits)
 }
 END_TEST
 
-static void add_tests(TCase *tcase)
+int main(void)
 {
+	Suite *suite = suite_create("io/block");
+	TCase *tcase = tcase_create("block");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_set_timeout(tcase, 20);
+	suite_add_tcase(suite, tcase);
 	tcase_add_test(tcase, test_what_cannot_be_opened);
 	tcase_add_test(tcase, test_permission);
 	tcase_add_test(tcase, test_info);
 	tcase_add_test(tcase, test_resize);
 	tcase_add_test(tcase, test_two_in_one_process);
 	tcase_add_test(tcase, test_another_process);
+	tcase_add_test(tcase, test_killed_with_a_ring);
 	tcase_add_loop_test(tcase, test_data, 0, 8);
 	tcase_add_loop_test(tcase, test_zeroes, 0, 8);
 	tcase_add_test(tcase, test_before_the_thread_runs);
@@ -800,19 +843,6 @@ static void add_tests(TCase *tcase)
 	tcase_add_loop_test(tcase, test_no_fallocate, 0, 2);
 	tcase_add_loop_test(tcase, test_flushes_are_honest, 0, 4);
 	tcase_add_test(tcase, test_more_than_fits);
-}
-
-int main(void)
-{
-	Suite *suite = suite_create("io/block");
-	TCase *tcase = tcase_create("block");
-	SRunner *runner = srunner_create(suite);
-	int failed;
-
-	tcase_add_checked_fixture(tcase, set_up, tear_down);
-	tcase_set_timeout(tcase, 20);
-	suite_add_tcase(suite, tcase);
-	add_tests(tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
