@@ -192,6 +192,10 @@ static int check_devices(const struct vm_config *config, struct err *err)
 		return err_set(err, EINVAL,
 			       "--iothreads %u: there are at most %u",
 			       config->iothreads, CONFIG_MAX_IOTHREADS);
+	if (config->io_spin_us > CONFIG_MAX_SPIN_US)
+		return err_set(err, EINVAL,
+			       "--io-spin %u: at most %u microseconds",
+			       config->io_spin_us, CONFIG_MAX_SPIN_US);
 	for (unsigned int i = 0; i < config->disk_count; i++) {
 		rc = check_disk(config, &config->disks[i], err);
 		if (rc)

@@ -56,6 +56,7 @@ struct vm_config {
 	struct net_config nets[CONFIG_MAX_NETS];
 	unsigned int net_count;
 	unsigned int iothreads; /* shared ones; 0: one for each device */
+	unsigned int io_spin_us;
 	bool virtio_console;
 	struct port_config ports[CONFIG_MAX_PORTS];
 	unsigned int port_count;

@@ -15,6 +15,7 @@
 #define CONFIG_MAX_NETS	     31
 #define CONFIG_MAX_PORTS     30
 #define CONFIG_MAX_IOTHREADS 16
+#define CONFIG_MAX_SPIN_US   1000
 
 /* A limit per second with what may be used at once; 0: none, and a tenth of a
  * second's worth. */

@@ -264,6 +264,18 @@ static const struct option run_options[] = {
 		.help = "threads that all disks and network cards share; 0: one each",
 	},
 	{
+		.name = "io-spin",
+		.section = DEVICES,
+		.type = OPTION_UINT,
+		OPTION_FIELD(struct vm_config, io_spin_us),
+		.metavar = "MICROSECONDS",
+		.default_text = "0",
+		.help = "how long an I/O thread may look for work before it sleeps",
+		.man = "It does so only while that pays, and only where the "
+		       "host has a CPU for every virtual CPU and I/O thread. "
+		       "It trades the host's time for shorter waits.",
+	},
+	{
 		.name = "virtio-console",
 		.section = DEVICES,
 		.type = OPTION_BOOL,

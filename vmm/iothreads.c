@@ -2,12 +2,16 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 
 static int add(struct iothreads *threads, const char *name,
 	       struct iothread **ret_io, struct err *err)
 {
-	const struct iothread_config config = { .name = name };
+	const struct iothread_config config = {
+		.name = name,
+		.spin_max_ns = threads->spin_max_ns,
+	};
 	int rc;
 
 	assert(threads->count < IOTHREADS_MAX);
@@ -17,11 +21,27 @@ static int add(struct iothreads *threads, const char *name,
 	return rc;
 }
 
-int iothreads_init(struct iothreads *threads, unsigned int shared,
-		   struct err *err)
+/* Those this process may run on. */
+static unsigned int count_cpus(void)
 {
-	*threads = (struct iothreads){ .shared = shared };
-	for (unsigned int i = 0; i < shared; i++) {
+	cpu_set_t set;
+
+	/* Fails on a host with more than 1024. */
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return CPU_SETSIZE;
+	return (unsigned int)CPU_COUNT(&set);
+}
+
+int iothreads_init(struct iothreads *threads,
+		   const struct iothreads_config *config, struct err *err)
+{
+	bool may_spin = config->spin_us && count_cpus() >= config->busy;
+
+	*threads = (struct iothreads){
+		.shared = config->shared,
+		.spin_max_ns = may_spin ? config->spin_us * INT64_C(1000) : 0,
+	};
+	for (unsigned int i = 0; i < config->shared; i++) {
 		struct iothread *io;
 		char name[16];
 		int rc;

@@ -14,11 +14,21 @@ struct iothreads {
 	unsigned int shared; /* of them; 0: each device has its own */
 	unsigned int count;
 	unsigned int next; /* the next to be dealt of those shared */
+	int64_t spin_max_ns; /* of each, see io/iothread.h */
 	struct iothread *threads[IOTHREADS_MAX]; /* owned */
 };
 
-int iothreads_init(struct iothreads *threads, unsigned int shared,
-		   struct err *err);
+struct iothreads_config {
+	unsigned int shared;
+	/* How long a thread may look before it sleeps; 0: it never does. */
+	unsigned int spin_us;
+	/* Threads that want a CPU at the same time, vCPUs and I/O threads:
+	 * where the host has fewer CPUs, nobody spins. */
+	unsigned int busy;
+};
+
+int iothreads_init(struct iothreads *threads,
+		   const struct iothreads_config *config, struct err *err);
 
 /*
  * The thread for a device: the shared one of number @wanted from 1, the next

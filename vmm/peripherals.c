@@ -12,6 +12,17 @@ static unsigned int count_devices(const struct vm_config *config)
 	       config->rng;
 }
 
+static unsigned int count_threads(const struct vm_config *config)
+{
+	unsigned int count = config->disk_count;
+
+	if (config->iothreads)
+		return config->iothreads;
+	for (unsigned int i = 0; i < config->net_count; i++)
+		count += config->nets[i].queues;
+	return count;
+}
+
 void peripherals_describe(const struct vm_config *config,
 			  struct platform *platform)
 {
@@ -195,14 +206,18 @@ int peripherals_build(struct peripherals *peripherals,
 		      const struct peripherals_env *env, struct err *err)
 {
 	const struct vm_config *config = env->config;
+	const struct iothreads_config threads = {
+		.shared = config->iothreads,
+		.spin_us = config->io_spin_us,
+		.busy = config->cpus + count_threads(config),
+	};
 	int rc;
 
 	if (!count_devices(config))
 		return 0;
 	rc = virtio_bus_init(&peripherals->bus, &env->bus, err);
 	if (!rc)
-		rc = iothreads_init(&peripherals->threads, config->iothreads,
-				    err);
+		rc = iothreads_init(&peripherals->threads, &threads, err);
 	if (!rc)
 		rc = build_disks(peripherals, env, err);
 	if (!rc)
