@@ -7,7 +7,7 @@ top=$(readlink -f "$(dirname "$(readlink -f "$0")")/..")
 guest=$top/build/guests/linux
 hull=("$top/build/hull" run --kernel "$guest/bzImage"
 	--initrd "$guest/initrd.cpio.gz" --memory 256M
-	--cmdline "console=ttyS0 quiet pci=off panic=-1" "$@")
+	--cmdline "console=ttyS0 quiet panic=-1" "$@")
 
 # Hardware virtualization, and the permission to use it.
 host_runs_linux()
