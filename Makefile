@@ -133,6 +133,7 @@ help:
 	@echo 'make fuzz         fuzz for as long as FUZZ_SECONDS says'
 	@echo 'make analyze      the slower tools: sanitizers, valgrind, -fanalyzer'
 	@echo 'make bench-start  start, boot and memory against QEMU'
+	@echo 'make bench-io     disk, network and console against QEMU'
 	@echo 'make install      PREFIX=/usr/local, DESTDIR='
 	@echo 'V=1 shows commands; DEVELOPER=1 makes warnings errors'
 

@@ -127,7 +127,7 @@ static uint64_t flood_send(int fd, const struct sockaddr_in *to,
 	return sent;
 }
 
-/* --- the server -------------------------------------------------------------- */
+/* --- the server ---------------------------------------------------------- */
 
 struct server {
 	int udp;
@@ -240,7 +240,7 @@ static void serve(const struct sockaddr_in *address)
 	}
 }
 
-/* --- clients ------------------------------------------------------------------ */
+/* --- clients ------------------------------------------------------------- */
 
 static int socket_connected(int type, const struct sockaddr_in *address)
 {

@@ -54,7 +54,7 @@ is_kept()
 # The file that the loader would take for a name, among a program's.
 library_path()
 {
-	ldd "$2" | awk -v name="$1" '$1 == name { print $3; exit }'
+	ldd "$2" | awk -v name="$1" '$1 == name { print $3 }'
 }
 
 add_libraries()
@@ -79,10 +79,12 @@ versions_wanted()
 		/^$/ { soname = "" }' | sort -u
 }
 
-# Symbols, as SYMBOL or SYMBOL@VERSION, that files ask for.
+# Symbols, as SYMBOL or SYMBOL@VERSION, that files ask for. nm complains about a
+# placeholder without symbols.
 symbols_wanted()
 {
-	nm -D --undefined-only "$@" | awk '$1 == "U" { print $2 }' | sort -u
+	nm -D --undefined-only "$@" 2>/dev/null |
+		awk '$1 == "U" { print $2 }' | sort -u
 }
 
 # Those without a version that no library in the guest has.

@@ -14,3 +14,7 @@ $(BENCH_BUILD)/%: tools/bench/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 -O2 $(WARN) -static -o $@ $<
+
+.PHONY: bench-io
+bench-io: all linux-guest linux-tools
+	tools/bench/bench-io $(BENCH)
