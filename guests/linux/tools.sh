@@ -54,7 +54,8 @@ is_kept()
 # The file that the loader would take for a name, among a program's.
 library_path()
 {
-	ldd "$2" | awk -v name="$1" '$1 == name { print $3; exit }'
+	ldd "$2" | awk -v name="$1" '
+		$1 == name && !found++ { print $3 }'
 }
 
 add_libraries()
