@@ -16,5 +16,6 @@ test-tools: $(TEST_TOOLS)
 # Programs of the distribution first, then what the tests run, then the tests.
 test:
 	tools/install-deps.sh
-	+$(MAKE) --no-print-directory -j$(JOBS) all guests linux-guest test-tools
+	+$(MAKE) --no-print-directory -j$(JOBS) all guests linux-guest linux-tools \
+		test-tools
 	+tests/run

@@ -37,7 +37,7 @@ start_linux()
 	printf '+ hull run %s\n' "${*@Q}" | cut -c 1-1500
 	: >"$T/out"
 	"$HULL" run --kernel "$LINUX/bzImage" --initrd "$T/initrd" \
-		--cmdline "console=${console:-hvc0} panic=-1 hull.file=/test.sh" \
+		--cmdline "console=${console:-hvc0} loglevel=5 panic=-1 hull.file=/test.sh" \
 		--timeout 400 "$@" </dev/null >"$T/out" 2>"$T/err" &
 	linux_pid=$!
 }
@@ -62,7 +62,7 @@ end_linux()
 	wait_status "$linux_pid"
 	out=$(tr -d '\0\r' <"$T/out")
 	err=$(tr -d '\0' <"$T/err")
-	printf '%s\n' "$out" | tail -n 60
+	printf '%s\n' "$out" | tail -n 100
 	printf '%s\n' "$err" | tail -n 30
 	case $err in
 	*AddressSanitizer* | *'runtime error: '* | *'stack smashing'*)

@@ -11,6 +11,7 @@
  *   raw, cooked   wait until the terminal is (not) in raw mode
  *   signal:NAME   INT TERM HUP QUIT SEGV ABRT KILL STOP CONT WINCH to the
  *                 command
+ *   size:RxC      rows and columns of the terminal, 24x80 at first
  *   sleep:MS      let that time pass
  *   end           wait until the command ended (also done behind the last step)
  *
@@ -220,6 +221,15 @@ static bool step_sleep(struct session *s, const char *text)
 	return true;
 }
 
+static bool step_size(struct session *s, const char *text)
+{
+	struct winsize size = { .ws_row = 0 };
+
+	/* A terminal tells its foreground processes with SIGWINCH. */
+	return sscanf(text, "%hux%hu", &size.ws_row, &size.ws_col) == 2 &&
+	       ioctl(s->master, TIOCSWINSZ, &size) == 0;
+}
+
 static bool step_end(struct session *s)
 {
 	while (!s->ended) {
@@ -249,6 +259,8 @@ static bool play(struct session *s, char *step)
 		return step_mode(s, step, step[0] == 'r');
 	if (strncmp(step, "signal", verb) == 0)
 		return step_signal(s, copy);
+	if (strncmp(step, "size", verb) == 0)
+		return step_size(s, copy);
 	if (strncmp(step, "sleep", verb) == 0)
 		return step_sleep(s, copy);
 	if (strcmp(step, "end") == 0)
