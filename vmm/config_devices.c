@@ -22,23 +22,21 @@ static const struct option_value on_error_values[] = {
 };
 
 /* A rate and its burst: two keys. */
-#define LIMIT(key, member, what)                                           \
+#define LIMIT(key, burst_key, member, what)                                \
+	{ .name = (key),                                                   \
+	  .type = OPTION_SIZE,                                             \
+	  .flags = OPTION_NOT_ZERO,                                        \
+	  OPTION_FIELD(struct disk_config, member.rate),                   \
+	  .unit = 1,                                                       \
+	  .metavar = "N",                                                  \
+	  .tag = -1,                                                       \
+	  .help = (what) },                                                \
 	{                                                                  \
-		.name = key,                                               \
-		.type = OPTION_SIZE,                                       \
-		.flags = OPTION_NOT_ZERO,                                  \
-		OPTION_FIELD(struct disk_config, member.rate),             \
-		.unit = 1,                                                 \
-		.metavar = "N",                                            \
-		.tag = -1,                                                 \
-		.help = "at most so many " what " per second",             \
-	},                                                                 \
-	{                                                                  \
-		.name = key "-burst", .type = OPTION_SIZE,                 \
+		.name = (burst_key), .type = OPTION_SIZE,                  \
 		.flags = OPTION_NOT_ZERO,                                  \
 		OPTION_FIELD(struct disk_config, member.burst), .unit = 1, \
 		.metavar = "N", .tag = -1,                                 \
-		.help = "and so many at once after a pause",               \
+		.help = "and so many at once after a pause"                \
 	}
 
 static const struct option disk_options[] = {
@@ -114,12 +112,17 @@ static const struct option disk_options[] = {
 		.tag = -1,
 		.help = "when the host cannot write: report it to the guest, or stop the machine until SIGCONT",
 	},
-	LIMIT("iops", iops, "requests"),
-	LIMIT("iops-read", iops_read, "reads"),
-	LIMIT("iops-write", iops_write, "writes"),
-	LIMIT("bps", bps, "bytes"),
-	LIMIT("bps-read", bps_read, "bytes read"),
-	LIMIT("bps-write", bps_write, "bytes written"),
+	LIMIT("iops", "iops-burst", iops,
+	      "at most so many requests per second"),
+	LIMIT("iops-read", "iops-read-burst", iops_read,
+	      "at most so many reads per second"),
+	LIMIT("iops-write", "iops-write-burst", iops_write,
+	      "at most so many writes per second"),
+	LIMIT("bps", "bps-burst", bps, "at most so many bytes per second"),
+	LIMIT("bps-read", "bps-read-burst", bps_read,
+	      "at most so many bytes read per second"),
+	LIMIT("bps-write", "bps-write-burst", bps_write,
+	      "at most so many bytes written per second"),
 };
 
 const struct option_group disk_group = {

@@ -101,9 +101,6 @@ int disk_build(struct disk *disk, const struct disk_config *config,
 			    err);
 	if (rc)
 		return rc;
-	disk->blocks = calloc(disk->queue_count, sizeof(*disk->blocks));
-	if (!disk->blocks)
-		return err_sys(err, ENOMEM, "disk %s", disk->name);
 	for (unsigned int i = 0; i < disk->queue_count; i++) {
 		rc = block_uring_new(disk->file, io, &disk->blocks[i], err);
 		if (rc)
@@ -134,9 +131,8 @@ void disk_release(struct disk *disk)
 {
 	if (disk->built)
 		virtio_blk_release(&disk->blk);
-	for (unsigned int i = 0; disk->blocks && i < disk->queue_count; i++)
+	for (unsigned int i = 0; i < disk->queue_count; i++)
 		block_uring_free(disk->blocks[i]);
-	free(move_ptr(&disk->blocks));
 	block_file_free(disk->file);
 	disk->file = NULL;
 	disk->built = false;

@@ -13,7 +13,7 @@
 struct disk {
 	char name[32]; /* the id, or vda and so on */
 	struct block_file *file; /* owned */
-	struct block **blocks; /* owned array, of each queue */
+	struct block *blocks[VIRTIO_MAX_QUEUES]; /* owned; of each queue */
 	unsigned int queue_count;
 	struct virtio_blk blk;
 	bool built; /* blk is there */

@@ -116,7 +116,7 @@ test_bridge()
 		' --net bridge=hullbr0,mtu=1400
 	first=$linux_pid
 	heard 100 ready
-	assert_eq "$(ls /sys/class/net/hullbr0/brif | wc -l)" 1 "ports"
+	assert_eq "$(find /sys/class/net/hullbr0/brif -mindepth 1 | wc -l)" 1 "ports"
 	mkdir "$T/second"
 	T=$T/second boot_linux bzImage '
 		ip link set eth0 up; ip addr add 10.99.2.3/24 dev eth0

@@ -221,13 +221,19 @@ static bool step_sleep(struct session *s, const char *text)
 	return true;
 }
 
+/* ROWSxCOLUMNS */
 static bool step_size(struct session *s, const char *text)
 {
-	struct winsize size = { .ws_row = 0 };
+	char *end;
+	struct winsize size = {
+		.ws_row = (unsigned short)strtoul(text, &end, 10),
+	};
 
+	if (*end != 'x')
+		return false;
+	size.ws_col = (unsigned short)strtoul(end + 1, &end, 10);
 	/* A terminal tells its foreground processes with SIGWINCH. */
-	return sscanf(text, "%hux%hu", &size.ws_row, &size.ws_col) == 2 &&
-	       ioctl(s->master, TIOCSWINSZ, &size) == 0;
+	return !*end && ioctl(s->master, TIOCSWINSZ, &size) == 0;
 }
 
 static bool step_end(struct session *s)

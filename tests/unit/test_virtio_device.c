@@ -84,7 +84,8 @@ static void probe_kick(struct virtio_device *dev, unsigned int index)
 	struct virtq_chain chain = { .iov = iov, .iov_max = 4 };
 
 	atomic_fetch_add(&probe.served[index], 1);
-	if (probe.again) {
+	/* Other queues may have other threads. */
+	if (index == 0 && probe.again) {
 		probe.again--;
 		virtio_kick_again(dev, index);
 	}

@@ -305,7 +305,7 @@ START_TEST(test_dump_of_defaults)
 			       "  \"irqchip\": \"auto\",\n"
 			       "  \"transport\": \"pci\",\n"
 			       "  \"iothreads\": 0,\n"
-		      "  \"io-spin\": 0,\n"
+			       "  \"io-spin\": 0,\n"
 			       "  \"virtio-console\": true,\n"
 			       "  \"rng\": true,\n"
 			       "  \"console\": {\n"
