@@ -22,21 +22,21 @@ static const struct option_value on_error_values[] = {
 };
 
 /* A rate and its burst: two keys. */
-#define LIMIT(key, burst_key, member, what)                                \
-	{ .name = (key),                                                   \
-	  .type = OPTION_SIZE,                                             \
-	  .flags = OPTION_NOT_ZERO,                                        \
-	  OPTION_FIELD(struct disk_config, member.rate),                   \
-	  .unit = 1,                                                       \
-	  .metavar = "N",                                                  \
-	  .tag = -1,                                                       \
-	  .help = (what) },                                                \
-	{                                                                  \
-		.name = (burst_key), .type = OPTION_SIZE,                  \
-		.flags = OPTION_NOT_ZERO,                                  \
-		OPTION_FIELD(struct disk_config, member.burst), .unit = 1, \
-		.metavar = "N", .tag = -1,                                 \
-		.help = "and so many at once after a pause"                \
+#define LIMIT(key, burst_key, rate_field, burst_field, what)              \
+	{ .name = (key),                                                  \
+	  .type = OPTION_SIZE,                                            \
+	  .flags = OPTION_NOT_ZERO,                                       \
+	  OPTION_FIELD(struct disk_config, rate_field),                   \
+	  .unit = 1,                                                      \
+	  .metavar = "N",                                                 \
+	  .tag = -1,                                                      \
+	  .help = (what) },                                               \
+	{                                                                 \
+		.name = (burst_key), .type = OPTION_SIZE,                 \
+		.flags = OPTION_NOT_ZERO,                                 \
+		OPTION_FIELD(struct disk_config, burst_field), .unit = 1, \
+		.metavar = "N", .tag = -1,                                \
+		.help = "and so many at once after a pause"               \
 	}
 
 static const struct option disk_options[] = {
@@ -112,16 +112,17 @@ static const struct option disk_options[] = {
 		.tag = -1,
 		.help = "when the host cannot write: report it to the guest, or stop the machine until SIGCONT",
 	},
-	LIMIT("iops", "iops-burst", iops,
+	LIMIT("iops", "iops-burst", iops.rate, iops.burst,
 	      "at most so many requests per second"),
-	LIMIT("iops-read", "iops-read-burst", iops_read,
+	LIMIT("iops-read", "iops-read-burst", iops_read.rate, iops_read.burst,
 	      "at most so many reads per second"),
-	LIMIT("iops-write", "iops-write-burst", iops_write,
-	      "at most so many writes per second"),
-	LIMIT("bps", "bps-burst", bps, "at most so many bytes per second"),
-	LIMIT("bps-read", "bps-read-burst", bps_read,
+	LIMIT("iops-write", "iops-write-burst", iops_write.rate,
+	      iops_write.burst, "at most so many writes per second"),
+	LIMIT("bps", "bps-burst", bps.rate, bps.burst,
+	      "at most so many bytes per second"),
+	LIMIT("bps-read", "bps-read-burst", bps_read.rate, bps_read.burst,
 	      "at most so many bytes read per second"),
-	LIMIT("bps-write", "bps-write-burst", bps_write,
+	LIMIT("bps-write", "bps-write-burst", bps_write.rate, bps_write.burst,
 	      "at most so many bytes written per second"),
 };
 
