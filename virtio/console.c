@@ -279,6 +279,23 @@ static size_t port_room(void *opaque)
 
 /* Held first: whenever the device is started or the port opened, be it now,
  * the bytes are there to be found. */
+/*
+ * Linux looks at the size in the configuration only when it is told of a
+ * change, and not before its console stands (drivers/char/virtio_console.c,
+ * config_work_handler and is_console_port). Once somebody types to it, it does.
+ * `lock` is held.
+ */
+static void tell_first_size(struct virtio_console *console)
+{
+	const struct virtio_console_config *config = &console->config;
+
+	if (console->multiport || console->size_told ||
+	    (!config->cols && !config->rows))
+		return;
+	console->size_told = true;
+	virtio_config_changed(&console->device, 0, config, 4);
+}
+
 static void port_receive(void *opaque, const uint8_t *data, size_t len)
 {
 	struct virtio_console_port *port = opaque;
@@ -291,6 +308,8 @@ static void port_receive(void *opaque, const uint8_t *data, size_t len)
 	memcpy(port->held, data, len);
 	port->held_start = 0;
 	port->held_len = len;
+	if (port->id == 0)
+		tell_first_size(console);
 	pthread_mutex_unlock(&console->lock);
 	pump(port);
 }
@@ -605,6 +624,7 @@ static int console_reset(struct virtio_device *device)
 
 	pthread_mutex_lock(&console->lock);
 	console->driver_ready = false;
+	console->size_told = false;
 	for (unsigned int i = 0; i < console->port_count; i++) {
 		struct virtio_console_port *port = &console->ports[i];
 

@@ -74,6 +74,7 @@ struct virtio_console {
 	pthread_mutex_t lock;
 	bool multiport; /* negotiated; constant while active */
 	bool driver_ready; /* guarded by lock */
+	bool size_told; /* since the reset; guarded by lock */
 };
 
 /* One named port; both are borrowed as long as the console. */

@@ -256,6 +256,10 @@ int config_validate(const struct vm_config *config, struct err *err)
 	rc = check_devices(config, err);
 	if (rc)
 		return rc;
+	if (config->fdt && config->boot == BOOT_PROTOCOL_PVH)
+		return err_set(
+			err, EINVAL,
+			"--fdt on: --boot pvh hands no device tree to a kernel; use --boot elf");
 	if (config->dump_acpi && !config->acpi)
 		return err_set(
 			err, EINVAL,

@@ -34,7 +34,7 @@ test_print_config_round_trip()
 		--cmdline 'console=ttyS0 x="a b" é' --cpus 4 \
 		--cpu host,-avx2 --memory 5G,hugepages=1G --acpi off --fdt on \
 		--console file=/tmp/x --debug-exit value --timeout 90s \
-		--irqchip full --boot pvh --verbose
+		--irqchip full --boot elf --verbose
 	round_trip --kernel /k --memory 65540K
 	round_trip --kernel /k --console unix=/s --cmdline ''
 	round_trip --kernel /k --console pty --timeout 1500ms

@@ -15,10 +15,10 @@
 test_shell_on_hvc0()
 {
 	local report
-	# Linux asks for the size of a console without ports only when it
-	# changes (drivers/char/virtio_console.c, config_work_handler).
 	run "$TOOLS/pty_run" --timeout 300 --report "$T/report" raw \
-		'expect:hull:~# ' 'send:tty\r' expect:/dev/hvc0 \
+		size:24x81 'expect:hull:~# ' \
+		'send:until [ "$(stty size)" = "24 81" ]; do :; done; echo size-$((4 + 5))\r' \
+		expect:size-9 'expect:hull:~# ' 'send:tty\r' expect:/dev/hvc0 \
 		'expect:hull:~# ' size:31x97 \
 		'send:until [ "$(stty size)" = "31 97" ]; do :; done; echo size-$((5 + 5))\r' \
 		expect:size-10 'expect:hull:~# ' \

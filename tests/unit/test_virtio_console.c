@@ -470,6 +470,25 @@ START_TEST(test_size)
 }
 END_TEST
 
+/* Whoever types sees the size that was there before the driver. */
+START_TEST(test_first_size)
+{
+	virtio_console_resize(&driver.console, 100, 30);
+	start(_i, FEATURE(VIRTIO_CONSOLE_F_SIZE));
+	ck_assert_uint_eq(driver.config_interrupts, 0);
+	post(IN, 16);
+	post(IN, 16);
+	ck_assert_uint_eq(chardev_fake_type(terminal, "a", 1), 1);
+	ck_assert_uint_eq(driver.config_interrupts, 1);
+	ck_assert_uint_eq(chardev_fake_type(terminal, "b", 1), 1);
+	ck_assert_uint_eq(driver.config_interrupts, 1);
+	expect_text(IN, "a");
+	expect_text(IN, "b");
+	ck_assert_uint_eq(virtio_read_config(console_device(), 0, 4),
+			  30 << 16 | 100);
+}
+END_TEST
+
 /* --- Threads ------------------------------------------------------------- */
 
 /* The reader's side of a race: takes a few bytes whenever it is asked. */
@@ -552,6 +571,7 @@ int main(void)
 	tcase_add_loop_test(alone, test_is_used, 0, KINDS);
 	tcase_add_test(alone, test_features);
 	tcase_add_loop_test(alone, test_size, 0, KINDS);
+	tcase_add_loop_test(alone, test_first_size, 0, KINDS);
 	tcase_add_loop_test(alone, test_race, 0, KINDS);
 	/* A driver that does not know of ports has its console all the same. */
 	tcase_add_loop_test(ports, test_hello, 0, KINDS);

@@ -109,13 +109,13 @@ END_TEST
 START_TEST(test_everything)
 {
 	TAKEN("--kernel", "k", "--initrd", "i", "--cmdline", "", "--boot",
-	      "pvh", "--cpus", "4", "--cpu", "host,-avx", "--memory",
+	      "elf", "--cpus", "4", "--cpu", "host,-avx", "--memory",
 	      "2G,hugepages=1G", "--acpi", "off", "--fdt", "on", "--console",
 	      "unix=/s,,1", "--debug-exit", "value", "--timeout", "250ms",
 	      "--verbose");
 	ck_assert_str_eq(config.initrd, "i");
 	ck_assert_str_eq(config.cmdline, "");
-	ck_assert_int_eq(config.boot, BOOT_PROTOCOL_PVH);
+	ck_assert_int_eq(config.boot, BOOT_PROTOCOL_ELF64);
 	ck_assert_uint_eq(config.cpus, 4);
 	ck_assert_uint_eq(config.memory_bytes, 2 * GIB);
 	ck_assert_uint_eq(config.hugepage_bytes, GIB);
@@ -139,6 +139,8 @@ START_TEST(test_kernel_is_needed)
 	ck_assert(config_is_dump_only(&config));
 	VALID("--dump-acpi", "x", "--kernel", "k");
 	ck_assert(!config_is_dump_only(&config));
+	INVALID("--fdt on: --boot pvh hands no device tree to a kernel; use --boot elf",
+		"--kernel", "k", "--fdt", "on", "--boot", "pvh");
 	INVALID("--dump-acpi has nothing to write with --acpi off",
 		"--dump-acpi", "x", "--acpi", "off");
 }
