@@ -59,7 +59,7 @@ test_clean_tree_passes_every_gate()
 	clean_tree
 	compile core/good.c
 	for name in format layers globals banned headers length shell warnings \
-		cppcheck tidy; do
+		cppcheck tidy analyzer; do
 		gate "$name" build/obj
 		assert_status 0
 		assert_has "$out" "check-$name: ok"
@@ -271,6 +271,8 @@ int bad_x(int a)
 END
 	gate tidy
 	found 'core/bad\.c:2: \[misc-no-recursion\]'
+	gate analyzer
+	found 'core/bad\.c:2: \[misc-no-recursion\]'
 	found 'core/bad\.c:8: \[clang-analyzer-core\.NullDereference\]'
 }
 
@@ -316,7 +318,7 @@ int bad_x(void)
 	return owned && lost ? 1 : 0;
 }
 END
-	gate tidy
+	gate analyzer
 	found 'core/bad\.c:[0-9]+: \[clang-analyzer-unix.*lost'
 	assert_lacks "$out" owned
 	gate cppcheck
