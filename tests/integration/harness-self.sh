@@ -95,6 +95,10 @@ sample_tree()
 		>"$T/tree/Makefile"
 	printf '\t@echo "x.c:1:F:c:t:0: wrong"; exit 1\n' >>"$T/tree/Makefile"
 	printf 'fuzz-smoke:\n\t@echo ok fuzz.a\n' >>"$T/tree/Makefile"
+	printf 'gates:\n\t@echo check-a: ok; echo "check-b: 2 finding(s)"\n' \
+		>>"$T/tree/Makefile"
+	printf '\t@echo "make: *** [x.mk:1: check-%s] Error 1"; exit 1\n' b \
+		>>"$T/tree/Makefile"
 	cat >"$T/tree/tests/lab"
 	chmod +x "$T/tree/tests/lab"
 }
@@ -117,7 +121,7 @@ HULL_TEST_PLACE=lab exec "$@"
 END
 	run "$T/tree/tests/run"
 	assert_status 1
-	assert_eq "$(tail -n 1 "$T/out")" '6 passed, 2 failed, 0 skipped'
+	assert_eq "$(tail -n 1 "$T/out")" '7 passed, 3 failed, 0 skipped'
 	run "$T/tree/tests/run" a.
 	assert_status 0
 	assert_eq "$(tail -n 1 "$T/out")" '3 passed, 0 failed, 0 skipped'
