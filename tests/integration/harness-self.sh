@@ -91,14 +91,13 @@ sample_tree()
 		'# where: linux-kvm' '# seconds: 50' \
 		'test_beyond() { [ "$HULL_TEST_PLACE" = lab ]; }' \
 		>"$T/tree/tests/integration/a.sh"
-	printf 'unit:\n\t@echo "50%%: Checks: 4, Failures: 2, Errors: 0"\n' \
-		>"$T/tree/Makefile"
-	printf '\t@echo "x.c:1:F:c:t:0: wrong"; exit 1\n' >>"$T/tree/Makefile"
-	printf 'fuzz-smoke:\n\t@echo ok fuzz.a\n' >>"$T/tree/Makefile"
-	printf 'gates:\n\t@echo check-a: ok; echo "check-b: 2 finding(s)"\n' \
-		>>"$T/tree/Makefile"
-	printf '\t@echo "make: *** [x.mk:1: check-%s] Error 1"; exit 1\n' b \
-		>>"$T/tree/Makefile"
+	{
+		printf 'unit:\n\t@echo "50%%: Checks: 4, Failures: 2, Errors: 0"\n'
+		printf '\t@echo "x.c:1:F:c:t:0: wrong"; exit 1\n'
+		printf 'fuzz-smoke:\n\t@echo ok fuzz.a\n'
+		printf 'gates:\n\t@echo check-a: ok; echo "check-b: 2 finding(s)"\n'
+		printf '\t@echo "make: *** [x.mk:1: check-%s] Error 1"; exit 1\n' b
+	} >"$T/tree/Makefile"
 	cat >"$T/tree/tests/lab"
 	chmod +x "$T/tree/tests/lab"
 }
