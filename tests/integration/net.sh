@@ -34,7 +34,7 @@ for size in 1 1472 1473 20000; do
 	echo "ping=$size"
 done
 stream() {
-	head -c 8388608 /dev/urandom >/tmp/noise
+	head -c 2097152 /dev/urandom >/tmp/noise
 	nc 10.99.1.1 7001 </tmp/noise
 	echo "sent_$1=$(md5sum </tmp/noise | cut -c 1-32)"
 	nc 10.99.1.1 7002 </dev/null | md5sum | sed "s/^\(.\{32\}\).*/got_$1=\1/"
@@ -53,7 +53,7 @@ echo "second=$(cat /sys/class/net/eth1/address) carrier=$(ip link set eth1 up; s
 serve_streams()
 {
 	local round
-	head -c 8388608 /dev/urandom >"$T/noise"
+	head -c 2097152 /dev/urandom >"$T/noise"
 	for round in on off; do
 		socat -u TCP-LISTEN:7001,reuseaddr STDOUT | md5sum |
 			sed "s/^\(.\{32\}\).*/\1/" >"$T/took.$round"
@@ -95,8 +95,10 @@ need_tools()
 	tools=$LINUX/tools.cpio.gz
 }
 
+# seconds: 90
 test_tap_pci() { check_tap; }
 
+# seconds: 90
 test_tap_mmio() { check_tap --transport mmio; }
 
 # Two guests on a bridge, each with a tap that hull makes and takes away again.
