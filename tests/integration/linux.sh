@@ -274,22 +274,26 @@ test_default_command_line_and_nothing_left_of_a_kill()
 }
 
 # in_empty_folders COMMAND...: where no other process writes to the folders for
-# what is temporary. Tells the command's pid on 4, its status and then what lies
-# in the folders on 3.
+# what is temporary, in which there is at most the project's own. Tells the
+# command's pid on 4, its status and then what is new in the folders on 3.
 in_empty_folders()
 {
 	local root=()
 	[ "$(id -u)" -eq 0 ] || root=(--map-root-user)
 	exec unshare --mount "${root[@]}" bash -c '
 		folders=(/tmp /var/tmp /dev/shm /run)
+		exec 9<.
 		for folder in "${folders[@]}"; do
 			mount -t tmpfs none "$folder" || exit
 		done
+		mkdir -p "$PWD" && mount --bind /proc/self/fd/9 "$PWD" || exit
+		before=$(find "${folders[@]}" -xdev | sort)
 		"$@" &
 		echo $! >&4
 		wait $!
 		echo "status $?" >&3
-		find "${folders[@]}" -mindepth 1 >&3' - "$@"
+		find "${folders[@]}" -xdev | sort |
+			comm -13 <(echo "$before") - >&3' - "$@"
 }
 
 all_ticks()
