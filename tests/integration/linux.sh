@@ -286,7 +286,9 @@ in_empty_folders()
 		for folder in "${folders[@]}"; do
 			mount -t tmpfs none "$folder" || exit
 		done
-		mkdir -p "$PWD" && mount --bind /proc/self/fd/9 "$PWD" || exit
+		mkdir -p "$PWD" &&
+			mount --no-canonicalize --bind /proc/self/fd/9 "$PWD" ||
+			exit
 		before=$(find "${folders[@]}" -xdev | sort)
 		"$@" &
 		echo $! >&4
