@@ -143,6 +143,30 @@ END
 	assert_eq "$(tail -n 1 "$T/out")" '2 passed, 1 failed, 0 skipped'
 }
 
+# A lab that stops dead is started again with what it left, once.
+test_runner_starts_a_dead_lab_again()
+{
+	no_linux_kvm
+	sample_tree <<'END'
+#!/bin/bash
+[ "$1" != --prepare ] || exit 0
+while [ "$1" != -- ]; do shift; done
+shift
+tries=$(dirname "$0")/tries
+echo "$*" >>"$tries"
+if [ "$(wc -l <"$tries")" -eq 1 ]; then
+	echo "ok a.beyond # 1.0s"
+	exec sleep 1000
+fi
+HULL_TEST_PLACE=lab exec "$@"
+END
+	HULL_TEST_LAB_SILENCE=3 run "$T/tree/tests/run" --jobs 1 a.
+	assert_status 0
+	assert_has "$out" 'said nothing for 3 s'
+	assert_eq "$(tail -n 1 "$T/out")" '3 passed, 0 failed, 0 skipped'
+	assert_lacks "$(tail -n 1 "$T/tree/tests/tries")" beyond
+}
+
 test_runner_without_a_lab()
 {
 	no_linux_kvm
