@@ -33,11 +33,20 @@ for size in 1 1472 1473 20000; do
 	ping -q -c 2 -s $size 10.99.1.1 | grep -q " 0% packet loss"
 	echo "ping=$size"
 done
+# The other side may not listen yet.
+again() {
+	for try in $(seq 100); do
+		! "$@" || return 0
+		sleep 0.1
+	done
+	return 1
+}
 stream() {
 	head -c 2097152 /dev/urandom >/tmp/noise
-	nc 10.99.1.1 7001 </tmp/noise
+	again nc 10.99.1.1 7001 </tmp/noise
 	echo "sent_$1=$(md5sum </tmp/noise | cut -c 1-32)"
-	nc 10.99.1.1 7002 </dev/null | md5sum | sed "s/^\(.\{32\}\).*/got_$1=\1/"
+	again nc 10.99.1.1 7002 </dev/null >/tmp/got
+	echo "got_$1=$(md5sum </tmp/got | cut -c 1-32)"
 }
 stream on
 ethtool -k eth0 | sed -n "s/^\(tcp-segmentation-offload\|tx-checksumming\|generic-receive-offload\): /\1=/p"

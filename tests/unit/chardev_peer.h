@@ -22,14 +22,14 @@ static struct err err;
 static char directory[32]; /* of this test alone */
 static char path[sizeof(directory) + 16]; /* in it */
 
-static void update_chardev(void *opaque)
+static inline void update_chardev(void *opaque)
 {
 	(void)opaque;
 	if (chardev)
 		chardev_update(chardev);
 }
 
-static void set_up(void)
+static inline void set_up(void)
 {
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 
@@ -42,21 +42,21 @@ static void set_up(void)
 	chardev = NULL;
 }
 
-static void set_up_pty(void)
+static inline void set_up_pty(void)
 {
 	set_up();
 	ck_assert_int_eq(chardev_new_pty(&loop, &chardev, &err), 0);
 	chardev_sink_attach(&sink, chardev, 4096);
 }
 
-static void set_up_socket(void)
+static inline void set_up_socket(void)
 {
 	set_up();
 	ck_assert_int_eq(chardev_new_unix(&loop, path, &chardev, &err), 0);
 	chardev_sink_attach(&sink, chardev, 4096);
 }
 
-static void tear_down(void)
+static inline void tear_down(void)
 {
 	chardev_free(chardev);
 	loop_release(&loop);
