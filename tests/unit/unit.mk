@@ -43,6 +43,10 @@ $(UNIT_BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) $(UNIT_CFLAGS) -c -o $@ $<
 
+# What is tested is optimised, the tests are not: their macros take gcc and the
+# sanitizers several times as long.
+$(UNIT_BUILD)/obj/tests/unit/%.o: UNIT_CFLAGS += -O0
+
 $(UNIT_BUILD)/obj/vmm/version.o: $(BUILD)/version
 
 define unit_program_rule
