@@ -111,7 +111,7 @@ static int check_console(const struct vm_config *config, struct err *err)
 	return 0;
 }
 
-static unsigned int count_devices(const struct vm_config *config)
+unsigned int config_count_devices(const struct vm_config *config)
 {
 	return config->disk_count + config->net_count + config->virtio_console +
 	       config->rng;
@@ -180,11 +180,11 @@ static int check_devices(const struct vm_config *config, struct err *err)
 	unsigned int max = virtio_bus_max(config->transport);
 	int rc;
 
-	if (count_devices(config) > max)
+	if (config_count_devices(config) > max)
 		return err_set(
 			err, EINVAL,
 			"%u devices are more than the %u that fit; leave some out, such as with --rng off%s",
-			count_devices(config), max,
+			config_count_devices(config), max,
 			config->transport == TRANSPORT_MMIO ?
 				", or use --transport pci" :
 				"");

@@ -90,6 +90,9 @@ void config_release(struct vm_config *config);
 int config_from_args(struct vm_config *config, int argc, char *const argv[],
 		     struct err *err);
 
+/* virtio devices, of all kinds together. */
+unsigned int config_count_devices(const struct vm_config *config);
+
 /* True when the configuration only asks for a dump and names no kernel. */
 bool config_is_dump_only(const struct vm_config *config);
 

@@ -43,7 +43,7 @@ static void on_stop(void *opaque, struct virtio_blk *blk, int error)
 
 	(void)opaque;
 	atomic_store(&disk->stop_error, error);
-	disk->stopped(disk->opaque, disk);
+	disk->stopped(disk->opaque);
 }
 
 static struct virtio_blk_limit limit(const struct limit_config *config)

@@ -18,7 +18,7 @@ struct disk {
 	struct virtio_blk blk;
 	bool built; /* blk is there */
 	/* From disk_env; constant once built. */
-	void (*stopped)(void *opaque, struct disk *disk);
+	void (*stopped)(void *opaque);
 	void *opaque;
 	/* What waits to be told to the user: -errno of the request that
 	 * stopped the machine, or 0. */
@@ -35,7 +35,7 @@ struct disk_env {
 	unsigned int cpus;
 	bool measure_latency;
 	/* A request failed that is to stop the machine. I/O thread. */
-	void (*stopped)(void *opaque, struct disk *disk);
+	void (*stopped)(void *opaque);
 	void *opaque;
 };
 

@@ -95,11 +95,11 @@ static void on_debug_exit(void *opaque, uint32_t value)
 			     "the guest ended with value %u", value);
 }
 
-static void on_disk_stopped(void *opaque, struct disk *disk)
+/* Which one, its stop_error says. */
+static void on_disk_stopped(void *opaque)
 {
 	struct machine *machine = opaque;
 
-	(void)disk; /* found by its stop_error */
 	loop_wake(&machine->loop);
 }
 
@@ -176,7 +176,6 @@ static int attach_devices(struct machine *machine, struct err *err)
 	return 0;
 }
 
-/* What is outside the guest first: mistakes in the configuration show there. */
 static int build_peripherals(struct machine *machine, struct err *err)
 {
 	const struct peripherals_env env = {
@@ -197,9 +196,7 @@ static int build_peripherals(struct machine *machine, struct err *err)
 	struct chardev_receiver receiver;
 	int rc;
 
-	rc = peripherals_open(&machine->peripherals, &env, err);
-	if (!rc)
-		rc = peripherals_build(&machine->peripherals, &env, err);
+	rc = peripherals_build(&machine->peripherals, &env, err);
 	if (rc)
 		return rc;
 	machine->console_input = (struct console_input){

@@ -6,12 +6,6 @@
 #include "core/log.h"
 #include "core/util.h"
 
-static unsigned int count_devices(const struct vm_config *config)
-{
-	return config->disk_count + config->net_count + config->virtio_console +
-	       config->rng;
-}
-
 static unsigned int count_threads(const struct vm_config *config)
 {
 	unsigned int count = config->disk_count;
@@ -26,7 +20,8 @@ static unsigned int count_threads(const struct vm_config *config)
 void peripherals_describe(const struct vm_config *config,
 			  struct platform *platform)
 {
-	virtio_bus_describe(config->transport, count_devices(config), platform);
+	virtio_bus_describe(config->transport, config_count_devices(config),
+			    platform);
 }
 
 static void on_report(void *opaque, const struct virtio_device *device,
@@ -96,8 +91,8 @@ static int open_ports(struct peripherals *peripherals,
 	return 0;
 }
 
-int peripherals_open(struct peripherals *peripherals,
-		     const struct peripherals_env *env, struct err *err)
+static int open_outside(struct peripherals *peripherals,
+			const struct peripherals_env *env, struct err *err)
 {
 	int rc;
 
@@ -213,8 +208,9 @@ int peripherals_build(struct peripherals *peripherals,
 	};
 	int rc;
 
-	if (!count_devices(config))
-		return 0;
+	rc = open_outside(peripherals, env, err);
+	if (rc || !config_count_devices(config))
+		return rc;
 	rc = virtio_bus_init(&peripherals->bus, &env->bus, err);
 	if (!rc)
 		rc = iothreads_init(&peripherals->threads, &threads, err);

@@ -43,7 +43,7 @@ struct peripherals_env {
 	struct loop *loop;
 	struct chardev *console; /* the terminal, or what stands for it */
 	/* A disk's error is to stop the machine. I/O thread. */
-	void (*stopped)(void *opaque, struct disk *disk);
+	void (*stopped)(void *opaque);
 	void *opaque;
 	struct virtio_bus_config bus;
 };
@@ -52,8 +52,6 @@ struct peripherals_env {
  * Opens what is outside the guest, then builds the devices and plugs them in.
  * On failure peripherals_release takes what is there.
  */
-int peripherals_open(struct peripherals *peripherals,
-		     const struct peripherals_env *env, struct err *err);
 int peripherals_build(struct peripherals *peripherals,
 		      const struct peripherals_env *env, struct err *err);
 

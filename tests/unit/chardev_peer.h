@@ -64,4 +64,15 @@ static inline void tear_down(void)
 	rmdir(directory);
 }
 
+static inline TCase *case_of(Suite *suite, const char *name,
+			     void (*setup)(void))
+{
+	TCase *tcase = tcase_create(name);
+
+	tcase_add_checked_fixture(tcase, setup, tear_down);
+	tcase_set_timeout(tcase, 20);
+	suite_add_tcase(suite, tcase);
+	return tcase;
+}
+
 #endif

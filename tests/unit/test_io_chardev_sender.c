@@ -360,16 +360,6 @@ START_TEST(test_withheld_input)
 }
 END_TEST
 
-static TCase *case_of(Suite *suite, const char *name, void (*setup)(void))
-{
-	TCase *tcase = tcase_create(name);
-
-	tcase_add_checked_fixture(tcase, setup, tear_down);
-	tcase_set_timeout(tcase, 20);
-	suite_add_tcase(suite, tcase);
-	return tcase;
-}
-
 int main(void)
 {
 	Suite *suite = suite_create("io/chardev: senders");
