@@ -28,20 +28,37 @@ CFLAGS   += -std=gnu11 $(OPT) $(WARN) $(HARDEN) -ffunction-sections \
 # that are not used cost no memory.
 LDFLAGS  += -static-pie -Wl,--gc-sections -Wl,-z,relro,-z,now
 
-LAYERS    = vmm sandbox boot devices virtio io core
+LAYERS    = vmm container unpack sandbox boot devices virtio io core
+# Which folders make which program; the order is the linker's.
+HULL      = vmm sandbox boot devices virtio io core
+HULL_CT   = container sandbox core
+HULL_UNPACK = unpack core
 LIBS      = -ljansson -lfdt -lz -llzma -lzstd -llz4 -lbz2 -llzo2 -luring -lpthread
+LIBS_CT   = -ljansson -lseccomp
+LIBS_UNPACK = -larchive -lz -llzma -lzstd -llz4 -lbz2
 
 srcs      = $(wildcard $(1)/*.c)
 objs      = $(patsubst %.c,$(BUILD)/obj/%.o,$(call srcs,$(1)))
-archives  = $(foreach l,$(LAYERS),$(if $(call srcs,$(l)),$(BUILD)/lib/$(l).a))
+archives  = $(foreach l,$(1),$(if $(call srcs,$(l)),$(BUILD)/lib/$(l).a))
 
 .PHONY: all
-all: $(BUILD)/hull $(BUILD)/hull.1 $(BUILD)/hull.bash
+all: $(BUILD)/hull $(BUILD)/hull-ct $(BUILD)/hull-unpack \
+     $(addprefix $(BUILD)/,hull.1 hull.bash hull-ct.1 hull-ct.bash)
 
-$(BUILD)/hull: $(archives)
+$(BUILD)/hull: $(call archives,$(HULL))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(archives) $(LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/hull-ct: $(call archives,$(HULL_CT))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_CT)
+
+$(BUILD)/hull-unpack: $(call archives,$(HULL_UNPACK))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_UNPACK)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -60,16 +77,18 @@ $(BUILD)/version: FORCE
 	@printf '%s\n' '$(COMMIT)' '$(DATE)' >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-$(BUILD)/obj/vmm/version.o: $(BUILD)/version
-$(BUILD)/obj/vmm/version.o: CPPFLAGS += \
+VERSIONS = $(BUILD)/obj/vmm/version.o $(BUILD)/obj/container/version.o
+
+$(VERSIONS): $(BUILD)/version
+$(VERSIONS): CPPFLAGS += \
 	$(if $(COMMIT),-DHULL_COMMIT='"-$(COMMIT)"') \
 	$(if $(DATE),-DHULL_DATE='"$(DATE)"')
 
-$(BUILD)/hull.1: $(BUILD)/hull
+$(BUILD)/hull.1 $(BUILD)/hull-ct.1: %.1: %
 	$(call say,GEN,$@)
 	$(Q)$< man >$@.new && mv $@.new $@
 
-$(BUILD)/hull.bash: $(BUILD)/hull
+$(BUILD)/hull.bash $(BUILD)/hull-ct.bash: %.bash: %
 	$(call say,GEN,$@)
 	$(Q)$< completion bash >$@.new && mv $@.new $@
 
@@ -90,14 +109,25 @@ PREFIX   ?= /usr/local
 .PHONY: install
 install: all
 	install -D -m 755 $(BUILD)/hull $(DESTDIR)$(PREFIX)/bin/hull
-	install -D -m 644 $(BUILD)/hull.1 \
-		$(DESTDIR)$(PREFIX)/share/man/man1/hull.1
-	install -D -m 644 $(BUILD)/hull.bash \
-		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/hull
+	install -D -m 755 $(BUILD)/hull-ct $(DESTDIR)$(PREFIX)/bin/hull-ct
+	ln -sf hull-ct $(DESTDIR)$(PREFIX)/bin/hull-vm
+	install -D -m 755 $(BUILD)/hull-unpack $(DESTDIR)$(PREFIX)/bin/hull-unpack
+	for name in hull hull-ct; do \
+		install -D -m 644 $(BUILD)/$$name.1 \
+			$(DESTDIR)$(PREFIX)/share/man/man1/$$name.1 && \
+		install -D -m 644 $(BUILD)/$$name.bash \
+			$(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$name || \
+			exit 1; \
+	done
+	for name in $(wildcard $(addprefix $(BUILD)/guests/linux/,vmlinux vm.cpio)); do \
+		install -D -m 644 $$name \
+			$(DESTDIR)$(PREFIX)/lib/hull/$${name##*/} || exit 1; \
+	done
 
 GUEST     = $(BUILD)/guests/linux/initrd.cpio.gz
 
-$(GUEST): guests/linux/build.sh guests/linux/init.c
+$(GUEST): guests/linux/build.sh guests/linux/init.c $(wildcard guests/vm/*) \
+		core/agent.h
 	guests/linux/build.sh $(@D)
 	@touch $@
 
@@ -107,7 +137,7 @@ linux-guest: $(GUEST)
 # Programs for tests inside the guest, an archive to append to its initrd.
 GUEST_TOOLS = $(BUILD)/guests/linux/tools.cpio.gz
 
-$(GUEST_TOOLS): $(addprefix guests/linux/,tools.sh netload.c kexec.c)
+$(GUEST_TOOLS): $(addprefix guests/linux/,tools.sh netload.c kexec.c bulk.c)
 	guests/linux/tools.sh $(@D)
 
 .PHONY: linux-tools
@@ -125,22 +155,23 @@ run: deps
 
 .PHONY: help
 help:
-	@echo 'make              build/hull, its man page and bash completion'
+	@echo 'make              build/hull, build/hull-ct, man page and bash completion'
 	@echo 'make run          install what is needed, build, boot Linux to a prompt'
 	@echo 'make test         install what is needed, build, run every test'
-	@echo 'make check        format, lint, layers, unit tests (under two minutes)'
+	@echo 'make check        format, lint, layers, unit tests'
 	@echo 'make unit         unit tests alone; UNIT=core: those of one layer'
 	@echo 'make fuzz         fuzz for as long as FUZZ_SECONDS says'
 	@echo 'make analyze      the slower tools: sanitizers, valgrind, -fanalyzer'
 	@echo 'make bench-start  start, boot and memory against QEMU'
 	@echo 'make bench-io     disk, network and console against QEMU'
+	@echo 'make bench-ct     containers against crun and runc'
 	@echo 'make install      PREFIX=/usr/local, DESTDIR='
 	@echo 'V=1 shows commands; DEVELOPER=1 makes warnings errors'
 
 .PHONY: clean
 clean:
 	rm -rf $(BUILD)/obj $(BUILD)/lib $(BUILD)/version $(BUILD)/hull \
-		$(BUILD)/hull.1 $(BUILD)/hull.bash
+		$(BUILD)/hull-ct $(BUILD)/hull-unpack $(BUILD)/*.1 $(BUILD)/*.bash
 
 include guests/guests.mk
 include tools/bench/bench.mk
@@ -148,6 +179,5 @@ include tools/check/check.mk
 include tests/test.mk
 include tests/unit/unit.mk
 include tests/fuzz/fuzz.mk
-check-man: $(BUILD)/hull.1
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

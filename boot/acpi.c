@@ -14,11 +14,16 @@
 #define MADT_SIZE    44 /* without entries */
 #define MCFG_SIZE    60 /* one segment */
 
+/* What XSDT and RSDT may list. */
+#define LISTED 3
+
 #define HEADER_LENGTH	4
 #define HEADER_CHECKSUM 9
 
 /* FADT, ACPI 6.4, table 5.9. */
 #define FADT_DSDT	    40
+#define FADT_PM_TMR_BLK	    76
+#define FADT_PM_TMR_LEN	    91
 #define FADT_P_LVL2_LAT	    96
 #define FADT_P_LVL3_LAT	    98
 #define FADT_CENTURY	    108
@@ -28,6 +33,7 @@
 #define FADT_RESET_VALUE    128
 #define FADT_MINOR	    131
 #define FADT_X_DSDT	    140
+#define FADT_X_PM_TMR_BLK   208
 #define FADT_SLEEP_CONTROL  244
 #define FADT_SLEEP_STATUS   256
 
@@ -41,15 +47,16 @@
  */
 #define BOOT_ARCH_NO_VGA 0x04
 
-#define FLAG_WBINVD	(1U << 0)
-#define FLAG_PROC_C1	(1U << 2)
+#define FLAG_WBINVD	 (1U << 0)
+#define FLAG_PROC_C1	 (1U << 2)
 /* Neither button is a fixed feature. */
-#define FLAG_PWR_BUTTON (1U << 4)
-#define FLAG_SLP_BUTTON (1U << 5)
+#define FLAG_PWR_BUTTON	 (1U << 4)
+#define FLAG_SLP_BUTTON	 (1U << 5)
 /* The clock does not wake from sleep. */
-#define FLAG_FIX_RTC	(1U << 6)
-#define FLAG_RESET_REG	(1U << 10)
-#define FLAG_HW_REDUCED (1U << 20)
+#define FLAG_FIX_RTC	 (1U << 6)
+#define FLAG_TMR_VAL_EXT (1U << 8) /* 32 bits, not 24 */
+#define FLAG_RESET_REG	 (1U << 10)
+#define FLAG_HW_REDUCED	 (1U << 20)
 
 /* The byte of CMOS memory that holds the century (devices/rtc.h). */
 #define RTC_CENTURY 0x32
@@ -177,6 +184,25 @@ static void store_port(uint8_t *to, uint64_t port)
 	store_le64(to + 4, port);
 }
 
+/*
+ * Hardware-reduced ACPI ignores the timer (ACPI 6.4, 4.1); who looks for it all
+ * the same, as test kernels do, finds it. Returns flags.
+ */
+static uint32_t put_pm_timer(uint8_t *fadt, const struct platform *platform)
+{
+	const struct platform_device *timer =
+		acpi_find(platform, PLATFORM_PM_TIMER);
+
+	if (!timer)
+		return 0;
+	store_le32(fadt + FADT_PM_TMR_BLK, (uint32_t)timer->base);
+	fadt[FADT_PM_TMR_LEN] = (uint8_t)timer->size;
+	store_port(fadt + FADT_X_PM_TMR_BLK, timer->base);
+	fadt[FADT_X_PM_TMR_BLK + 1] = 32; /* bits */
+	fadt[FADT_X_PM_TMR_BLK + 3] = 3; /* four bytes at once */
+	return FLAG_TMR_VAL_EXT;
+}
+
 static void put_fadt(struct builder *builder)
 {
 	const struct platform_device *power =
@@ -205,6 +231,7 @@ static void put_fadt(struct builder *builder)
 		store_port(fadt + FADT_SLEEP_STATUS,
 			   power->base + PLATFORM_POWER_SLEEP_STATUS);
 	}
+	flags |= put_pm_timer(fadt, builder->platform);
 	store_le32(fadt + FADT_FLAGS, flags);
 	sdt_end(builder, ACPI_FACP);
 }
@@ -268,30 +295,37 @@ static void put_mcfg(struct builder *builder)
 	sdt_end(builder, ACPI_MCFG);
 }
 
-static void fill_xsdt(struct builder *builder, uint8_t *xsdt)
+static void fill_list(struct builder *builder, enum acpi_table which,
+		      unsigned int entry_bytes)
 {
-	static const enum acpi_table listed[] = { ACPI_FACP, ACPI_APIC,
-						  ACPI_MCFG };
-	uint8_t *entry = xsdt + HEADER_SIZE;
-	size_t size;
+	static const enum acpi_table listed[LISTED] = { ACPI_FACP, ACPI_APIC,
+							ACPI_MCFG };
+	uint8_t *table =
+		builder->out.buffer + builder->layout->tables[which].offset;
+	size_t size = HEADER_SIZE;
 
 	for (size_t i = 0; i < ARRAY_SIZE(listed); i++) {
+		gpa_t gpa = table_gpa(builder, listed[i]);
+
 		if (!builder->layout->tables[listed[i]].size)
 			continue;
-		store_le64(entry, table_gpa(builder, listed[i]));
-		entry += 8;
+		if (entry_bytes == 8)
+			store_le64(table + size, gpa);
+		else
+			store_le32(table + size, (uint32_t)gpa);
+		size += entry_bytes;
 	}
-	size = (size_t)(entry - xsdt);
-	store_le32(xsdt + HEADER_LENGTH, (uint32_t)size);
-	xsdt[HEADER_CHECKSUM] = checksum(xsdt, size);
-	builder->layout->tables[ACPI_XSDT].size = size;
+	store_le32(table + HEADER_LENGTH, (uint32_t)size);
+	table[HEADER_CHECKSUM] = checksum(table, size);
+	builder->layout->tables[which].size = size;
 }
 
 static void fill_rsdp(struct builder *builder, uint8_t *rsdp)
 {
 	memcpy(rsdp, rsdp_signature, sizeof(rsdp_signature));
 	memcpy(rsdp + 9, oem_id, sizeof(oem_id));
-	rsdp[15] = 2; /* revision; there is no RSDT */
+	rsdp[15] = 2; /* revision */
+	store_le32(rsdp + 16, (uint32_t)table_gpa(builder, ACPI_RSDT));
 	store_le32(rsdp + 20, RSDP_SIZE);
 	store_le64(rsdp + 24, table_gpa(builder, ACPI_XSDT));
 	rsdp[8] = checksum(rsdp, RSDP_V1_SIZE);
@@ -333,7 +367,7 @@ int acpi_build(const struct platform *platform, uint8_t *buffer, size_t size,
 		.base = base,
 		.layout = &layout,
 	};
-	uint8_t *rsdp, *xsdt;
+	uint8_t *rsdp;
 	int rc;
 
 	rc = check_platform(platform, err);
@@ -341,30 +375,33 @@ int acpi_build(const struct platform *platform, uint8_t *buffer, size_t size,
 		return rc;
 	builder.out.buffer = buffer;
 	rsdp = table_begin(&builder, ACPI_RSDP, RSDP_SIZE);
-	/* With room for all that it can list. */
-	xsdt = sdt_begin(&builder, ACPI_XSDT, "XSDT", 1, HEADER_SIZE + 3 * 8);
+	/* With room for all that they can list. */
+	sdt_begin(&builder, ACPI_XSDT, "XSDT", 1, HEADER_SIZE + LISTED * 8);
+	sdt_begin(&builder, ACPI_RSDT, "RSDT", 1, HEADER_SIZE + LISTED * 4);
 	put_dsdt(&builder);
 	put_fadt(&builder);
 	put_madt(&builder);
 	put_mcfg(&builder);
-	if (builder.out.overflow || !rsdp || !xsdt)
+	if (builder.out.overflow || !rsdp)
 		return err_set(err, ENOSPC,
 			       "the ACPI tables of %u CPUs and %u devices do "
 			       "not fit into %zu bytes: use fewer of them",
 			       platform->cpu_count, platform->device_count,
 			       size);
-	fill_xsdt(&builder, xsdt);
+	fill_list(&builder, ACPI_XSDT, 8);
+	fill_list(&builder, ACPI_RSDT, 4);
 	fill_rsdp(&builder, rsdp);
 	*ret_layout = layout;
 	return 0;
 }
 
 int acpi_write(const struct platform *platform, const struct gmem *gmem,
-	       gpa_t *ret_rsdp, struct err *err)
+	       gpa_t *ret_rsdp, uint64_t *ret_bytes, struct err *err)
 {
 	const uint64_t size = LAYOUT_RESET_VECTOR - PLATFORM_BIOS_START;
 	uint8_t *area = gmem_ptr(gmem, PLATFORM_BIOS_START, size);
 	struct acpi_layout layout = { 0 };
+	uint64_t bytes = 0;
 	int rc;
 
 	if (!area)
@@ -376,6 +413,10 @@ int acpi_write(const struct platform *platform, const struct gmem *gmem,
 			err);
 	if (rc)
 		return rc;
+	for (size_t i = 0; i < ACPI_TABLE_COUNT; i++)
+		bytes = max_u64(bytes, layout.tables[i].offset +
+					       layout.tables[i].size);
 	*ret_rsdp = PLATFORM_BIOS_START + layout.tables[ACPI_RSDP].offset;
+	*ret_bytes = bytes;
 	return 0;
 }

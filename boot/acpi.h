@@ -1,6 +1,6 @@
 /*
- * The ACPI tables of the machine, hardware-reduced: RSDP, XSDT, FADT, MADT,
- * MCFG when there is a PCI host, and DSDT, made from struct platform.
+ * The ACPI tables of the machine, hardware-reduced: RSDP, XSDT, RSDT, FADT,
+ * MADT, MCFG when there is a PCI host, and DSDT, made from struct platform.
  *
  * They lie one behind the other in the BIOS area, the RSDP first, at the
  * address where guests that are handed no pointer start to search.
@@ -22,6 +22,7 @@
 enum acpi_table {
 	ACPI_RSDP,
 	ACPI_XSDT,
+	ACPI_RSDT, /* for kernels that know no other: many test kernels */
 	ACPI_FACP,
 	ACPI_APIC,
 	ACPI_DSDT,
@@ -45,9 +46,12 @@ struct acpi_layout {
 int acpi_build(const struct platform *platform, uint8_t *buffer, size_t size,
 	       gpa_t base, struct acpi_layout *ret_layout, struct err *err);
 
-/* Builds them in guest memory from PLATFORM_BIOS_START on. */
+/*
+ * Builds them in guest memory from PLATFORM_BIOS_START on, where the RSDP is;
+ * all of them together have *ret_bytes.
+ */
 int acpi_write(const struct platform *platform, const struct gmem *gmem,
-	       gpa_t *ret_rsdp, struct err *err);
+	       gpa_t *ret_rsdp, uint64_t *ret_bytes, struct err *err);
 
 /* The first device of @kind, or NULL. */
 const struct platform_device *acpi_find(const struct platform *platform,

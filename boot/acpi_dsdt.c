@@ -105,6 +105,17 @@ static void put_pvpanic(struct aml *aml, const struct platform *platform,
 	aml_block_end(aml, block);
 }
 
+static void put_fw_cfg(struct aml *aml, const struct platform *platform,
+		       const struct platform_device *device)
+{
+	size_t block = aml_device(aml, "FWCF");
+
+	aml_name_string(aml, "_HID", "QEMU0002");
+	aml_name_integer(aml, "_STA", STA_WORKS);
+	put_crs(aml, platform, device);
+	aml_block_end(aml, block);
+}
+
 static void put_virtio(struct aml *aml, const struct platform *platform,
 		       const struct platform_device *device, unsigned int uid)
 {
@@ -308,6 +319,9 @@ static void put_devices(struct aml *aml, const struct platform *platform)
 		case PLATFORM_PVPANIC:
 			put_pvpanic(aml, platform, device);
 			break;
+		case PLATFORM_FW_CFG:
+			put_fw_cfg(aml, platform, device);
+			break;
 		case PLATFORM_VIRTIO_MMIO:
 			put_virtio(aml, platform, device, virtios++);
 			break;
@@ -316,6 +330,7 @@ static void put_devices(struct aml *aml, const struct platform *platform)
 			break;
 		case PLATFORM_I8042:
 			/* Only a reset line, and the FADT names a better. */
+		case PLATFORM_PM_TIMER: /* the FADT has it */
 		case PLATFORM_DEBUG_EXIT:
 			break;
 		}

@@ -33,8 +33,9 @@ int boot_dump_acpi(const char *dir, const struct platform *platform,
 {
 	static const char *const names[ACPI_TABLE_COUNT] = {
 		[ACPI_RSDP] = "rsdp.dat", [ACPI_XSDT] = "xsdt.dat",
-		[ACPI_FACP] = "facp.dat", [ACPI_APIC] = "apic.dat",
-		[ACPI_DSDT] = "dsdt.dat", [ACPI_MCFG] = "mcfg.dat",
+		[ACPI_RSDT] = "rsdt.dat", [ACPI_FACP] = "facp.dat",
+		[ACPI_APIC] = "apic.dat", [ACPI_DSDT] = "dsdt.dat",
+		[ACPI_MCFG] = "mcfg.dat",
 	};
 	const size_t size = PLATFORM_BIOS_END - PLATFORM_BIOS_START;
 	autofree uint8_t *buffer = malloc(size);

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "boot/layout.h"
+#include "boot/elf32.h"
 #include "core/bytes.h"
 
 /* Where Linux maps its image: arch/x86/include/asm/page_64_types.h. */
@@ -46,32 +46,38 @@ static const char *machine_name(uint16_t machine)
 	return "another machine";
 }
 
-static int check_ident(const struct boot_file *file, const Elf64_Ehdr *ehdr,
-		       struct err *err)
+static bool is_class32(const uint8_t *head, size_t len)
 {
-	if (ehdr->e_ident[EI_CLASS] == ELFCLASS32)
-		return err_set(err, ENOEXEC,
-			       "%s %s is a 32-bit ELF file; hull starts 64-bit "
-			       "x86 ones",
-			       file->what, file->path);
-	if (ehdr->e_ident[EI_CLASS] != ELFCLASS64 ||
+	return len > EI_CLASS && head[EI_CLASS] == ELFCLASS32;
+}
+
+static int check_header(const struct elf_image *image, const Elf64_Ehdr *ehdr,
+			struct err *err)
+{
+	const struct boot_file *file = image->file;
+	const char *bits = image->is_32bit ? "32-bit " : "";
+	size_t size = image->is_32bit ? sizeof(Elf32_Phdr) : sizeof(Elf64_Phdr);
+
+	if ((!image->is_32bit && ehdr->e_ident[EI_CLASS] != ELFCLASS64) ||
 	    ehdr->e_ident[EI_DATA] != ELFDATA2LSB)
 		return err_set(err, ENOEXEC,
 			       "%s %s is not a little-endian 64-bit ELF file",
 			       file->what, file->path);
-	if (ehdr->e_machine != EM_X86_64)
+	/* A 64-bit kernel in a 32-bit file may say either. */
+	if (ehdr->e_machine != EM_X86_64 &&
+	    (!image->is_32bit || ehdr->e_machine != EM_386))
 		return err_set(err, ENOEXEC,
-			       "%s %s is an ELF file for %s, not for x86-64",
-			       file->what, file->path,
+			       "%s %s is a %sELF file for %s, not for x86-64",
+			       file->what, file->path, bits,
 			       machine_name(ehdr->e_machine));
 	if (ehdr->e_type != ET_EXEC && ehdr->e_type != ET_DYN)
 		return err_set(err, ENOEXEC,
-			       "%s %s is an ELF file that is not executable",
-			       file->what, file->path);
-	if (ehdr->e_phnum == 0 || ehdr->e_phentsize != sizeof(Elf64_Phdr))
+			       "%s %s is a %sELF file that is not executable",
+			       file->what, file->path, bits);
+	if (ehdr->e_phnum == 0 || ehdr->e_phentsize != size)
 		return err_set(err, ENOEXEC,
-			       "%s %s is an ELF file without program headers",
-			       file->what, file->path);
+			       "%s %s is a %sELF file without program headers",
+			       file->what, file->path, bits);
 	if (ehdr->e_phnum > ELF_MAX_SEGMENTS)
 		return err_set(err, ENOEXEC,
 			       "%s %s has %u program headers, more than %d",
@@ -88,25 +94,25 @@ static int truncated(const struct elf_image *image, struct err *err)
 		       image->file->what, image->file->path, image->size_bytes);
 }
 
+static int beyond(const struct elf_image *image,
+		  const struct elf_segment *segment, struct err *err)
+{
+	return err_set(err, EINVAL,
+		       "%s %s has a segment of 0x%" PRIx64
+		       " bytes at 0x%" PRIx64
+		       ", beyond the guest memory below 3 GiB",
+		       image->file->what, image->file->path,
+		       segment->memory_bytes, segment->gpa);
+}
+
 static int check_placement(const struct elf_image *image,
 			   const struct elf_segment *segment, struct err *err)
 {
 	const struct boot_file *file = image->file;
 
-	if (segment->gpa < LAYOUT_KERNEL_MIN)
-		return err_set(err, EINVAL,
-			       "%s %s has a segment at 0x%" PRIx64
-			       ", below 1 MiB where boot tables lie; link it "
-			       "at 1 MiB or above",
-			       file->what, file->path, segment->gpa);
 	if (segment->gpa >= GMEM_HOLE_START ||
 	    segment->memory_bytes > GMEM_HOLE_START - segment->gpa)
-		return err_set(err, EINVAL,
-			       "%s %s has a segment of 0x%" PRIx64
-			       " bytes at 0x%" PRIx64
-			       ", beyond the guest memory below 3 GiB",
-			       file->what, file->path, segment->memory_bytes,
-			       segment->gpa);
+		return beyond(image, segment, err);
 	if (gmem_ptr(image->gmem, segment->gpa, segment->memory_bytes))
 		return 0;
 	return err_set(
@@ -124,7 +130,7 @@ static int check_overlap(const struct elf_image *image,
 	for (unsigned int i = 0; i < image->segment_count; i++) {
 		const struct elf_segment *other = &image->segments[i];
 
-		/* Both are inside guest RAM: no sum wraps. */
+		/* add_segment saw that no sum wraps. */
 		if (segment->gpa < other->gpa + other->memory_bytes &&
 		    other->gpa < segment->gpa + segment->memory_bytes)
 			return err_set(err, EINVAL,
@@ -165,11 +171,13 @@ static int add_segment(struct elf_image *image, const Elf64_Phdr *phdr,
 			       "%s %s has a segment larger in the file than in "
 			       "memory",
 			       image->file->what, image->file->path);
-	rc = check_placement(image, &segment, err);
-	if (!rc)
-		rc = check_overlap(image, &segment, err);
+	if (segment.memory_bytes > UINT64_MAX - segment.gpa)
+		return beyond(image, &segment, err);
+	rc = check_overlap(image, &segment, err);
 	if (rc)
 		return rc;
+	if (!image->segment_count || segment.gpa < image->start)
+		image->start = segment.gpa;
 	image->end = max_u64(image->end, segment.gpa + segment.memory_bytes);
 	image->segments[image->segment_count++] = segment;
 	return 0;
@@ -180,31 +188,49 @@ static int parse_header(struct elf_image *image, const uint8_t *head,
 			size_t len, Elf64_Ehdr *ret_ehdr, struct err *err)
 {
 	Elf64_Ehdr ehdr;
+	Elf32_Ehdr ehdr32;
+	size_t size;
 	int rc;
 
-	if (len < sizeof(ehdr)) {
-		/* A 32-bit header is shorter: name it before its end. */
-		if (len > EI_CLASS && head[EI_CLASS] == ELFCLASS32) {
-			memset(&ehdr, 0, sizeof(ehdr));
-			memcpy(&ehdr, head, len);
-			return check_ident(image->file, &ehdr, err);
-		}
+	image->is_32bit = is_class32(head, len);
+	if (len < (image->is_32bit ? sizeof(ehdr32) : sizeof(ehdr)))
 		return truncated(image, err);
+	if (image->is_32bit) {
+		memcpy(&ehdr32, head, sizeof(ehdr32));
+		elf32_widen_header(&ehdr32, &ehdr);
+	} else {
+		memcpy(&ehdr, head, sizeof(ehdr));
 	}
-	memcpy(&ehdr, head, sizeof(ehdr));
-	rc = check_ident(image->file, &ehdr, err);
+	rc = check_header(image, &ehdr, err);
 	if (rc)
 		return rc;
 	if (ehdr.e_phoff > image->size_bytes ||
-	    ehdr.e_phnum * sizeof(Elf64_Phdr) >
+	    ehdr.e_phnum * (uint64_t)ehdr.e_phentsize >
 		    image->size_bytes - ehdr.e_phoff)
 		return truncated(image, err);
 	image->entry = ehdr.e_entry;
 	image->section_offset = ehdr.e_shoff;
-	image->section_count =
-		ehdr.e_shentsize == sizeof(Elf64_Shdr) ? ehdr.e_shnum : 0;
+	size = image->is_32bit ? sizeof(Elf32_Shdr) : sizeof(Elf64_Shdr);
+	image->section_count = ehdr.e_shentsize == size ? ehdr.e_shnum : 0;
+	image->section_names = ehdr.e_shstrndx;
 	*ret_ehdr = ehdr;
 	return 0;
+}
+
+static int read_segments(const struct elf_image *image, const Elf64_Ehdr *ehdr,
+			 Elf64_Phdr *phdrs, struct err *err)
+{
+	Elf32_Phdr phdrs32[ELF_MAX_SEGMENTS];
+	int rc;
+
+	if (!image->is_32bit)
+		return boot_file_read(image->file, ehdr->e_phoff, phdrs,
+				      ehdr->e_phnum * sizeof(phdrs[0]), err);
+	rc = boot_file_read(image->file, ehdr->e_phoff, phdrs32,
+			    ehdr->e_phnum * sizeof(phdrs32[0]), err);
+	for (unsigned int i = 0; i < ehdr->e_phnum && !rc; i++)
+		elf32_widen_segment(&phdrs32[i], &phdrs[i]);
+	return rc;
 }
 
 static int add_segments(struct elf_image *image, const Elf64_Phdr *phdrs,
@@ -240,13 +266,43 @@ int elf_open_file(const struct boot_file *file, const struct gmem *gmem,
 	if (!rc)
 		rc = parse_header(&image, head, len, &ehdr, err);
 	if (!rc)
-		rc = boot_file_read(file, ehdr.e_phoff, phdrs,
-				    ehdr.e_phnum * sizeof(phdrs[0]), err);
+		rc = read_segments(&image, &ehdr, phdrs, err);
 	if (!rc)
 		rc = add_segments(&image, phdrs, ehdr.e_phnum, err);
 	if (!rc)
 		*ret_image = image;
 	return rc;
+}
+
+int elf_check_place(const struct elf_image *image, enum place_rules rules,
+		    struct err *err)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; i < image->segment_count && !rc; i++) {
+		const struct elf_segment *s = &image->segments[i];
+
+		rc = check_placement(image, s, err);
+		if (!rc)
+			rc = place_check(rules, s->gpa, s->memory_bytes,
+					 image->file->path, "a segment", err);
+	}
+	return rc;
+}
+
+void elf_move(struct elf_image *image, gpa_t start)
+{
+	uint64_t by = start - image->start; /* wraps where it goes down */
+	bool linux_layout;
+	gpa_t entry = 0;
+
+	/* While the segments are where e_entry may speak of. */
+	if (!elf_entry(image, &entry, &linux_layout, NULL))
+		image->entry = entry + by;
+	for (unsigned int i = 0; i < image->segment_count; i++)
+		image->segments[i].gpa += by;
+	image->start += by;
+	image->end += by;
 }
 
 int elf_load_file(const struct elf_image *image, struct err *err)
@@ -328,6 +384,11 @@ static int parse_head(struct elf_stream *stream, struct err *err)
 		return err_set(err, ENOEXEC,
 			       "%s %s: its payload is not an ELF image",
 			       image->file->what, image->file->path);
+	if (is_class32(stream->head, stream->head_len))
+		return err_set(err, ENOEXEC,
+			       "%s %s: its payload is a 32-bit kernel; use "
+			       "--boot bzimage-entry",
+			       image->file->what, image->file->path);
 	rc = parse_header(image, stream->head, stream->head_len, &ehdr, err);
 	if (rc)
 		return rc;
@@ -341,6 +402,8 @@ static int parse_head(struct elf_stream *stream, struct err *err)
 			       ELF_HEAD_BYTES);
 	memcpy(phdrs, stream->head + ehdr.e_phoff, bytes);
 	rc = add_segments(image, phdrs, ehdr.e_phnum, err);
+	if (!rc)
+		rc = elf_check_place(image, PLACE_HIGH, err);
 	if (rc)
 		return rc;
 	stream->placing = true;
@@ -484,7 +547,9 @@ static int read_section_notes(const struct elf_image *image, uint8_t *buffer,
 {
 	uint64_t left = image->size_bytes;
 
-	if (image->section_count == 0 || image->section_count > SECTIONS_MAX)
+	/* Kernels of 32 bits have them in segments. */
+	if (image->is_32bit || image->section_count == 0 ||
+	    image->section_count > SECTIONS_MAX)
 		return 0;
 	/* Sections are no business of a loader: what is not there is not
 	 * missed. */

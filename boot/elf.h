@@ -1,7 +1,8 @@
 /*
- * 64-bit ELF images for x86: where their segments go, and what their notes
- * say. An image comes either from a file, read straight into guest memory, or
- * as a stream out of a decompressor. Main thread.
+ * ELF images for x86, of 64 and of 32 bits: where their segments go, and what
+ * their notes say. An image comes either from a file, read straight into guest
+ * memory, or as a stream out of a decompressor, and then it is a 64-bit one.
+ * Main thread.
  */
 #ifndef BOOT_ELF_H
 #define BOOT_ELF_H
@@ -11,6 +12,7 @@
 
 #include "boot/decompress.h"
 #include "boot/file.h"
+#include "boot/place.h"
 #include "core/gmem.h"
 
 #define ELF_MAX_SEGMENTS 64
@@ -30,13 +32,16 @@ struct elf_image {
 	const struct boot_file *file; /* borrowed: for messages */
 	const struct gmem *gmem; /* borrowed */
 	uint64_t size_bytes; /* of the whole image */
+	bool is_32bit;
 	uint64_t entry; /* e_entry as it stands */
 	uint64_t section_offset;
-	uint16_t section_count;
+	uint16_t section_count; /* 0: of another size than they should be */
+	uint16_t section_names; /* the section that has their names */
 	struct elf_segment segments[ELF_MAX_SEGMENTS];
 	unsigned int segment_count;
 	struct elf_segment notes[ELF_MAX_SEGMENTS];
 	unsigned int note_count;
+	gpa_t start; /* of the lowest segment */
 	gpa_t end; /* of the highest segment */
 };
 
@@ -50,12 +55,21 @@ struct elf_notes {
 bool elf_is(const uint8_t *head, size_t len);
 
 /*
- * Reads the headers of the image that is @file as a whole. Every segment must
- * lie in guest RAM below the PCI hole, at or above LAYOUT_KERNEL_MIN, and meet
- * no other.
+ * Reads the headers of the image that is @file as a whole. No segment may meet
+ * another. Whether all lie in guest RAM, and where nothing else does,
+ * elf_check_place says once it is known how the image is entered.
  */
 int elf_open_file(const struct boot_file *file, const struct gmem *gmem,
 		  struct elf_image *ret_image, struct err *err);
+
+int elf_check_place(const struct elf_image *image, enum place_rules rules,
+		    struct err *err);
+
+/*
+ * Moves what will be loaded, with its entry, so that the lowest segment lies at
+ * @start. The addresses that it was linked for stay as they are.
+ */
+void elf_move(struct elf_image *image, gpa_t start);
 
 /*
  * Reads the segments of a file into guest memory. What a segment has beyond
@@ -63,7 +77,7 @@ int elf_open_file(const struct boot_file *file, const struct gmem *gmem,
  */
 int elf_load_file(const struct elf_image *image, struct err *err);
 
-/* Both for a compressed image in a part of the file. */
+/* All three for a compressed image, of Linux, in a part of the file. */
 int elf_load_compressed(const struct byte_range *payload,
 			enum compression format, uint64_t plain_bytes,
 			const struct gmem *gmem, struct elf_image *ret_image,

@@ -226,6 +226,7 @@ static const struct kind *kind_of(const struct platform_device *device)
 		/* Registers as in boot/platform.h. */
 		[PLATFORM_POWER] = { "power", "hull,power", NULL },
 		[PLATFORM_PVPANIC] = { "pvpanic", "hull,pvpanic-port", NULL },
+		[PLATFORM_FW_CFG] = { NULL, NULL, NULL }, /* no ports there */
 		[PLATFORM_DEBUG_EXIT] = { "debug-exit", "hull,debug-exit",
 					  NULL },
 		[PLATFORM_VIRTIO_MMIO] = { "virtio_mmio", "virtio,mmio",

@@ -1,5 +1,6 @@
 #include "boot/file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -54,6 +55,18 @@ void boot_file_close(struct boot_file *file)
 	file->fd = -1;
 }
 
+struct boot_file boot_file_part(const struct boot_file *whole, uint64_t offset,
+				uint64_t size_bytes)
+{
+	struct boot_file part = *whole;
+
+	assert(offset <= whole->size_bytes && size_bytes &&
+	       size_bytes <= whole->size_bytes - offset);
+	part.base += offset;
+	part.size_bytes = size_bytes;
+	return part;
+}
+
 int boot_file_read(const struct boot_file *file, uint64_t offset, void *to,
 		   size_t len, struct err *err)
 {
@@ -65,6 +78,7 @@ int boot_file_read(const struct boot_file *file, uint64_t offset, void *to,
 			       "%s %s is truncated: it has %" PRIu64
 			       " bytes, its headers speak of more",
 			       file->what, file->path, file->size_bytes);
+	offset += file->base;
 	while (len) {
 		ssize_t got = pread(file->fd, at, len, (off_t)offset);
 

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "boot/layout.h"
+#include "core/seeded.h"
 
 #define LOADER_UNDEFINED 0xff /* boot.rst: a loader without a number */
 #define PROTOCOL_VERSION 0x020f
@@ -39,16 +40,27 @@ static int add_node(const struct gmem *gmem, struct setup_header *header,
 	return 0;
 }
 
-static int add_seed(const struct gmem *gmem, struct setup_header *header,
-		    struct err *err)
+static bool fill_seed(uint8_t *to, const uint64_t *seed)
+{
+	struct seeded seeded;
+
+	if (!seed)
+		return getrandom(to, RNG_SEED_BYTES, GRND_NONBLOCK) ==
+		       RNG_SEED_BYTES;
+	seeded_init(&seeded, *seed, "boot");
+	seeded_fill(&seeded, to, RNG_SEED_BYTES);
+	return true;
+}
+
+static int add_seed(const struct gmem *gmem, const uint64_t *seed,
+		    struct setup_header *header, struct err *err)
 {
 	gpa_t gpa = LAYOUT_RNG_SEED;
 	uint8_t *to =
 		gmem_ptr(gmem, gpa + sizeof(struct setup_data), RNG_SEED_BYTES);
 
 	/* Without one the guest gathers its own: no reason to fail. */
-	if (!to ||
-	    getrandom(to, RNG_SEED_BYTES, GRND_NONBLOCK) != RNG_SEED_BYTES)
+	if (!to || !fill_seed(to, seed))
 		return 0;
 	return add_node(gmem, header, gpa, SETUP_RNG_SEED, RNG_SEED_BYTES, err);
 }
@@ -83,7 +95,7 @@ int linux_params_write(const struct gmem *gmem,
 	page.acpi_rsdp_addr = params->rsdp;
 	fill_e820(&page, map);
 	if (params->rng_seed)
-		rc = add_seed(gmem, header, err);
+		rc = add_seed(gmem, params->seed, header, err);
 	if (!rc && params->fdt_bytes)
 		rc = add_node(gmem, header, LAYOUT_FDT, SETUP_DTB,
 			      params->fdt_bytes, err);

@@ -20,6 +20,7 @@ struct linux_params {
 	gpa_t rsdp; /* 0: none */
 	uint32_t fdt_bytes; /* of the tree behind LAYOUT_FDT; 0: none */
 	bool rng_seed; /* add random bytes for the guest's generator */
+	const uint64_t *seed; /* they follow from it; NULL: the host's */
 };
 
 /* Bytes of a setup_data node in front of its contents. */

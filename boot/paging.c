@@ -77,8 +77,11 @@ static int write_page_tables(const struct gmem *gmem, struct boot_entry *entry,
 int paging_write(const struct gmem *gmem, struct boot_entry *entry,
 		 struct err *err)
 {
-	int rc = write_gdt(gmem, entry, err);
+	int rc;
 
+	if (entry->mode == BOOT_MODE_REAL)
+		return 0;
+	rc = write_gdt(gmem, entry, err);
 	if (!rc && entry->mode == BOOT_MODE_LONG)
 		rc = write_page_tables(gmem, entry, err);
 	return rc;

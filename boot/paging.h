@@ -11,7 +11,7 @@
 
 /*
  * Writes the tables for @entry->mode (protected or long) and fills in gdt_gpa,
- * gdt_limit and, in long mode, cr3.
+ * gdt_limit and, in long mode, cr3. Real mode has none and nothing is written.
  */
 int paging_write(const struct gmem *gmem, struct boot_entry *entry,
 		 struct err *err);

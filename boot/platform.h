@@ -28,7 +28,9 @@ enum platform_device_kind {
 	PLATFORM_I8042, /* PNP0303: reset line only, no keyboard */
 	PLATFORM_POWER, /* sleep, reset and button registers, see below */
 	PLATFORM_PVPANIC, /* QEMU0001, one port */
+	PLATFORM_FW_CFG, /* QEMU0002, ports */
 	PLATFORM_DEBUG_EXIT, /* one port, not described to ACPI */
+	PLATFORM_PM_TIMER, /* in the FADT; 32 bits wide */
 	PLATFORM_VIRTIO_MMIO, /* LNRO0005, virtio,mmio */
 	PLATFORM_PCI_HOST, /* PNP0A08; base/size are the ECAM */
 };

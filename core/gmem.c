@@ -165,6 +165,31 @@ int gmem_write(const struct gmem *gmem, gpa_t gpa, const void *from, size_t len)
 	return 0;
 }
 
+bool gmem_next_data(const struct gmem *gmem, const struct gmem_region *region,
+		    uint64_t *from, uint64_t *ret_end)
+{
+	off_t start, end;
+
+	if (*from >= region->size_bytes)
+		return false;
+	start = lseek(gmem->fd, (off_t)(region->file_offset + *from),
+		      SEEK_DATA);
+	if (start < 0 && errno == ENXIO)
+		return false;
+	if (start < 0) {
+		*ret_end = region->size_bytes;
+		return true;
+	}
+	end = lseek(gmem->fd, start, SEEK_HOLE);
+	if ((uint64_t)start >= region->file_offset + region->size_bytes)
+		return false;
+	*from = (uint64_t)start - region->file_offset;
+	*ret_end = end < 0 ? region->size_bytes :
+			     min_u64((uint64_t)end - region->file_offset,
+				     region->size_bytes);
+	return true;
+}
+
 gpa_t gmem_low_end(const struct gmem *gmem)
 {
 	return gmem->region_count ? gmem->regions[0].size_bytes : 0;

@@ -59,6 +59,14 @@ int gmem_read(const struct gmem *gmem, gpa_t gpa, void *to, size_t len);
 int gmem_write(const struct gmem *gmem, gpa_t gpa, const void *from,
 	       size_t len);
 
+/*
+ * The next part of @region, [*from, *ret_end), that was ever written to: memory
+ * that the guest never touched must not come to be because we look at it. False
+ * when there is none. Huge pages do not tell; then it is all of them.
+ */
+bool gmem_next_data(const struct gmem *gmem, const struct gmem_region *region,
+		    uint64_t *from, uint64_t *ret_end);
+
 /* The end of the region below the PCI hole. */
 gpa_t gmem_low_end(const struct gmem *gmem);
 

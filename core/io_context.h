@@ -107,6 +107,11 @@ struct io_context_ops {
 	/* Context's thread. Once it returned, `end` is not called. */
 	void (*cancel_batch)(struct io_context *context,
 			     struct io_batch *batch);
+	/*
+	 * Optional. Context's thread, from `ready`: @count things (1 or more)
+	 * were found. For a context that learns what being woken brings.
+	 */
+	void (*found)(struct io_context *context, unsigned int count);
 };
 
 struct io_context {
@@ -147,6 +152,13 @@ static inline void io_context_batch(struct io_context *context,
 				    struct io_batch *batch)
 {
 	context->ops->batch(context, batch);
+}
+
+static inline void io_context_found(struct io_context *context,
+				    unsigned int count)
+{
+	if (context->ops->found)
+		context->ops->found(context, count);
 }
 
 static inline void io_context_cancel_batch(struct io_context *context,

@@ -18,6 +18,14 @@ struct irq_ops {
 	void (*set_level)(struct irq_line *line, bool asserted);
 	/* One edge on an edge-triggered line, or one message. */
 	void (*pulse)(struct irq_line *line);
+	/*
+	 * Optional: from now on a write to the eventfd @fd (borrowed; -1: to
+	 * none) pulses the line without us, if the machine can do that now.
+	 * For who watches @fd as well and pulses the line for what he hears:
+	 * of a write that was a pulse he need not hear. Once it returned, the
+	 * one before is let go of.
+	 */
+	void (*follow)(struct irq_line *line, int fd);
 };
 
 struct irq_line {
@@ -32,6 +40,12 @@ static inline void irq_set_level(struct irq_line *line, bool asserted)
 static inline void irq_pulse(struct irq_line *line)
 {
 	line->ops->pulse(line);
+}
+
+static inline void irq_follow(struct irq_line *line, int fd)
+{
+	if (line->ops->follow)
+		line->ops->follow(line, fd);
 }
 
 #endif

@@ -57,12 +57,17 @@ void loop_remove_timer(struct loop *loop, struct loop_timer *timer)
 	}
 }
 
-int64_t loop_now_ms(void)
+int64_t loop_now_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t loop_now_ms(void)
+{
+	return loop_now_ns() / 1000000;
 }
 
 static int next_timeout_ms(const struct loop *loop)

@@ -58,6 +58,9 @@ void loop_remove_timer(struct loop *loop, struct loop_timer *timer);
 /* Milliseconds of CLOCK_MONOTONIC. Any thread. */
 int64_t loop_now_ms(void);
 
+/* The same clock in nanoseconds. Any thread. */
+int64_t loop_now_ns(void);
+
 /* Runs until loop_stop. */
 void loop_run(struct loop *loop);
 

@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/bytes.h"
+#include "core/fnv.h"
+
 /* Bits of the first octet (IEEE 802, 8.2). */
 #define MULTICAST 0x01
 #define LOCAL	  0x02
@@ -51,20 +54,18 @@ int mac_parse(const char *text, uint8_t ret_mac[MAC_BYTES], struct err *err)
 }
 
 /*
- * FNV-1a, 64 bits, with its halves folded. The first octet is ours, so that
+ * FNV-1a with its halves folded. The first octet is ours, so that
  * the address is neither a vendor's nor a group's.
  */
 void mac_default(const char *name, unsigned int index,
 		 uint8_t ret_mac[MAC_BYTES])
 {
-	uint64_t hash = 0xcbf29ce484222325;
+	uint8_t number[sizeof(uint32_t)];
+	/* With its end: a byte that is in no name. */
+	uint64_t hash = fnv1a_add(FNV1A_START, name, strlen(name) + 1);
 
-	for (const char *c = name; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * 0x100000001b3;
-	/* A byte that is in no name ends it. */
-	hash *= 0x100000001b3;
-	for (unsigned int shift = 0; shift < 32; shift += 8)
-		hash = (hash ^ (index >> shift & 0xff)) * 0x100000001b3;
+	store_le32(number, index);
+	hash = fnv1a_add(hash, number, sizeof(number));
 	hash ^= hash >> 40;
 	ret_mac[0] = LOCAL;
 	for (unsigned int i = 1; i < MAC_BYTES; i++)

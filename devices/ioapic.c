@@ -24,7 +24,7 @@
 #define MESSAGE_BASE   0xfee00000ULL
 #define MESSAGE_ASSERT (1U << 14)
 
-static struct ioapic_message message_of(uint64_t entry)
+struct ioapic_message ioapic_message_of(uint64_t entry)
 {
 	struct ioapic_message message = {
 		.address = MESSAGE_BASE | (entry >> ENTRY_DESTINATION_SHIFT)
@@ -37,6 +37,11 @@ static struct ioapic_message message_of(uint64_t entry)
 	if (entry & ENTRY_LOGICAL)
 		message.address |= 1U << 2;
 	return message;
+}
+
+bool ioapic_is_masked(uint64_t entry)
+{
+	return entry & ENTRY_MASKED;
 }
 
 /* The line is high: send, unless masked or a level one still in service. */
@@ -52,8 +57,8 @@ static void service(struct ioapic *ioapic, unsigned int pin)
 			return;
 		*entry |= ENTRY_REMOTE_IRR;
 	}
-	message = message_of(*entry);
-	ioapic->ops->send(ioapic->opaque, &message);
+	message = ioapic_message_of(*entry);
+	ioapic->ops->send(ioapic->opaque, pin, &message);
 }
 
 /*
@@ -64,7 +69,7 @@ static void service(struct ioapic *ioapic, unsigned int pin)
 static void tell_route(const struct ioapic *ioapic, unsigned int pin)
 {
 	uint64_t entry = ioapic->entries[pin];
-	struct ioapic_message message = message_of(entry);
+	struct ioapic_message message = ioapic_message_of(entry);
 	bool wanted = !(entry & ENTRY_MASKED) || (entry & ENTRY_REMOTE_IRR);
 
 	ioapic->ops->route(ioapic->opaque, pin, wanted ? &message : NULL,

@@ -8,6 +8,7 @@
 #define DEVICES_IOAPIC_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 #include "core/bus.h"
 
@@ -19,9 +20,14 @@ struct ioapic_message {
 	uint32_t data;
 };
 
+/* What a redirection entry's pin sends. */
+struct ioapic_message ioapic_message_of(uint64_t entry);
+bool ioapic_is_masked(uint64_t entry);
+
 struct ioapic_ops {
-	/* Sends @message to the local APICs. */
-	void (*send)(void *opaque, const struct ioapic_message *message);
+	/* Pin @pin sends @message to the local APICs. */
+	void (*send)(void *opaque, unsigned int pin,
+		     const struct ioapic_message *message);
 	/*
 	 * Pin @pin now stands for @message, or for nothing (NULL: masked, and
 	 * no interrupt of it in service). @is_level: the end of its interrupt

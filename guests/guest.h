@@ -23,7 +23,10 @@
 #define PORT_SERIAL  0x3f8
 #define PORT_PVPANIC 0x505
 
-#define SELECTOR_CODE 0x10
+#define SELECTOR_CODE	   0x10
+#define SELECTOR_USER_DATA 0x23
+#define SELECTOR_USER_CODE 0x2b
+#define SELECTOR_TSS	   0x30
 
 #define LAPIC_BASE  0xfee00000u
 #define IOAPIC_BASE 0xfec00000u
@@ -85,6 +88,35 @@ static inline void check(bool ok, const char *what)
 /* Stops for ever with interrupts off. */
 _Noreturn void halt(void);
 
+/*
+ * From here on the guest runs at CPL 3, where code is native on a KVM that
+ * emulates kernel mode. All of memory and all ports stay within reach, so that
+ * there is no way back and no need for one (lib_user.c).
+ */
+void user_mode(void);
+
+static inline bool in_user_mode(void)
+{
+	uint16_t cs;
+
+	__asm__("movw %%cs, %0" : "=r"(cs));
+	return cs & 3;
+}
+
+/*
+ * A guest of several checks: each prints "ok NAME" or "not ok NAME: " and what
+ * was wrong, which run() returns, NULL when nothing was. "only=NAME" on the
+ * command line leaves out all others. Ends the guest.
+ */
+struct guest_case {
+	const char *name;
+	const char *(*run)(uint64_t arg);
+	uint64_t arg;
+};
+
+bool is_wanted(const char *name);
+_Noreturn void run_cases(const struct guest_case *cases, size_t count);
+
 /* The serial port; 16 bytes go out per look at the line status register. */
 void serial_write(const char *data, size_t len);
 int serial_getc(void); /* waits */
@@ -113,6 +145,15 @@ void idt_set(unsigned int vector, void (*handler)(void));
 #define IRQ_VECTOR 0x40
 extern uint32_t irq_count;
 void irq_entry(void);
+
+/*
+ * kvmclock (lib_kvmclock.c), where CPUID offers it: started in kernel mode,
+ * read in either mode. Nanoseconds that go on as the TSC does.
+ */
+bool kvmclock_offered(void);
+void kvmclock_start(void);
+void kvmclock_stop(void);
+uint64_t kvmclock_ns(void);
 
 /* ACPI (lib_acpi.c): NULL when not found or a checksum is wrong. */
 struct acpi_gas {
@@ -177,6 +218,32 @@ static inline void mmio_write32(uint64_t gpa, uint32_t value)
 	__asm__ volatile("movl %0, (%1)" : : "r"(value), "r"(gpa) : "memory");
 }
 
+static inline uint8_t mmio_read8(uint64_t gpa)
+{
+	uint8_t value;
+
+	__asm__ volatile("movb (%1), %0" : "=q"(value) : "r"(gpa) : "memory");
+	return value;
+}
+
+static inline void mmio_write8(uint64_t gpa, uint8_t value)
+{
+	__asm__ volatile("movb %0, (%1)" : : "q"(value), "r"(gpa) : "memory");
+}
+
+static inline uint16_t mmio_read16(uint64_t gpa)
+{
+	uint16_t value;
+
+	__asm__ volatile("movw (%1), %0" : "=r"(value) : "r"(gpa) : "memory");
+	return value;
+}
+
+static inline void mmio_write16(uint64_t gpa, uint16_t value)
+{
+	__asm__ volatile("movw %0, (%1)" : : "r"(value), "r"(gpa) : "memory");
+}
+
 static inline uint64_t mmio_read64(const void *at)
 {
 	uint64_t value;
@@ -188,6 +255,11 @@ static inline uint64_t mmio_read64(const void *at)
 static inline void mmio_write64(void *at, uint64_t value)
 {
 	__asm__ volatile("movq %0, (%1)" : : "r"(value), "r"(at) : "memory");
+}
+
+static inline void outl(uint16_t port, uint32_t value)
+{
+	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
 }
 
 static inline uint64_t rdmsr(uint32_t msr)
@@ -227,6 +299,14 @@ static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t subleaf)
 			 : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
 			 : "a"(leaf), "c"(subleaf));
 	return r;
+}
+
+static inline void fill(void *to, uint8_t value, size_t len)
+{
+	__asm__ volatile("rep stosb"
+			 : "+D"(to), "+c"(len)
+			 : "a"(value)
+			 : "memory");
 }
 
 static inline void copy(void *to, const void *from, size_t len)

@@ -58,6 +58,8 @@ static uint64_t field64(uint64_t base, unsigned int offset)
 
 _Noreturn void halt(void)
 {
+	while (in_user_mode())
+		__asm__ volatile("pause");
 	for (;;)
 		__asm__ volatile("cli; hlt");
 }
@@ -267,6 +269,40 @@ void idt_set(unsigned int vector, void (*handler)(void))
 	idt[vector][0] = (at & 0xffff) | (uint64_t)SELECTOR_CODE << 16 |
 			 0x8eULL << 40 | (at >> 16 & 0xffff) << 48;
 	idt[vector][1] = at >> 32;
+}
+
+bool is_wanted(const char *name)
+{
+	const char *only = cmdline_value("only");
+	size_t len = str_len(name);
+
+	return only == NULL || (str_equal_n(only, name, len) &&
+				(only[len] == '\0' || only[len] == ' '));
+}
+
+_Noreturn void run_cases(const struct guest_case *cases, size_t count)
+{
+	const char *only = cmdline_value("only");
+	unsigned int wrong = 0, done = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t len = str_len(cases[i].name);
+		const char *what;
+
+		if (only != NULL && (!str_equal_n(only, cases[i].name, len) ||
+				     (only[len] != '\0' && only[len] != ' ')))
+			continue;
+		what = cases[i].run(cases[i].arg);
+		print(what == NULL ? "ok " : "not ok ");
+		print(cases[i].name);
+		print(what == NULL ? "" : ": ");
+		print(what == NULL ? "" : what);
+		print("\n");
+		wrong += what != NULL;
+		done++;
+	}
+	check(done > 0, "there is no such case");
+	guest_exit(wrong == 0 ? EXIT_VALUE_PASS : EXIT_VALUE_FAIL);
 }
 
 static void take_cmdline(uint64_t gpa)

@@ -2,7 +2,8 @@
  * Reads the date and time from the CMOS clock the way an operating system does:
  * waits while an update is in progress, minds binary and BCD, 12 and 24 hours
  * (MC146818A data sheet, registers A and B). Prints it, so that a test can
- * compare it with the host's.
+ * compare it with the host's, and when the guest began by kvmclock, where that
+ * is offered (KVM Documentation/virt/kvm/x86/msr.rst).
  */
 #include "guest.h"
 
@@ -27,6 +28,12 @@
 #define HOUR_PM	   0x80
 
 #define TRIES 100000
+
+#define MSR_KVM_WALL_CLOCK_NEW 0x4b564d00u
+
+struct wall_clock {
+	uint32_t version, seconds, nanoseconds;
+};
 
 static uint8_t cmos(uint8_t index)
 {
@@ -59,6 +66,26 @@ static void print_two(unsigned int value, const char *behind)
 	print(behind);
 }
 
+static void print_wall_clock(void)
+{
+	static volatile struct wall_clock clock __attribute__((aligned(4))) = {
+		.version = 0x7fffffff, /* left over from nobody knows what */
+	};
+
+	if (!kvmclock_offered()) {
+		print("wall clock: none\n");
+		return;
+	}
+	wrmsr(MSR_KVM_WALL_CLOCK_NEW, (uint64_t)&clock);
+	check(!(clock.version & 1), "the wall clock is being written for ever");
+	check(clock.nanoseconds < 1000000000, "no such part of a second");
+	print("wall clock: ");
+	print_dec(clock.seconds);
+	print("\n");
+	/* Behind the memory: nothing happens. */
+	wrmsr(MSR_KVM_WALL_CLOCK_NEW, 0x7ffffffffff0);
+}
+
 void guest_main(void)
 {
 	unsigned int year, month, day, hour, minute, second;
@@ -84,6 +111,7 @@ void guest_main(void)
 	print_two(hour, ":");
 	print_two(minute, ":");
 	print_two(second, "\n");
+	print_wall_clock();
 	check(second < 60 && minute < 60 && hour < 24, "no such time of day");
 	check(day >= 1 && day <= 31 && month >= 1 && month <= 12,
 	      "no such day");

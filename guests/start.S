@@ -20,8 +20,9 @@
 #define MSR_EFER      0xc0000080
 #define EFER_LME      0x100
 
-#define PTE_TABLE     0x03
-#define PTE_LARGE     0x83
+/* User mode too: see lib_user.c. */
+#define PTE_TABLE     0x07
+#define PTE_LARGE     0x87
 
 	.text
 	.code64
@@ -107,6 +108,11 @@ gdt:	.quad	0
 	.quad	0
 	.quad	0x00af9b000000ffff
 	.quad	0x00cf93000000ffff
+	.quad	0x00cff3000000ffff
+	.quad	0x00affb000000ffff
+	.globl	gdt_tss
+gdt_tss:
+	.quad	0, 0
 gdt_end:
 	.balign	8
 gdt_pointer:

@@ -30,25 +30,6 @@
 #define MADT_FIRST_ENTRY 44
 #define MADT_OVERRIDE	 2
 
-/* KVM Documentation/virt/kvm/x86/cpuid.rst, msr.rst. */
-#define KVM_CPUID	   0x40000000u
-#define KVM_CLOCKSOURCE2   (1u << 3)
-#define MSR_KVM_SYSTEM_NEW 0x4b564d01u
-#define MSR_ENABLE	   1
-
-struct pvclock {
-	uint32_t version;
-	uint32_t pad;
-	uint64_t tsc_timestamp;
-	uint64_t system_time;
-	uint32_t mul;
-	int8_t shift;
-	uint8_t flags;
-	uint8_t pad2[2];
-};
-
-static struct pvclock pvclock __attribute__((aligned(64)));
-
 static uint32_t irqs(void)
 {
 	return *(volatile uint32_t *)&irq_count;
@@ -121,51 +102,21 @@ static void check_pit(void)
 	print("timer: pit\n");
 }
 
-static bool has_kvmclock(void)
-{
-	struct cpuid_regs r = cpuid(KVM_CPUID, 0);
-
-	if (r.ebx != 0x4b4d564b || r.ecx != 0x564b4d56 || r.edx != 0x4d)
-		return false;
-	return cpuid(KVM_CPUID + 1, 0).eax & KVM_CLOCKSOURCE2;
-}
-
-/* Nanoseconds, by the formula of msr.rst, MSR_KVM_SYSTEM_TIME_NEW. */
-static uint64_t kvmclock_ns(void)
-{
-	const volatile struct pvclock *clock = &pvclock;
-	uint64_t delta, ns;
-	uint32_t version;
-
-	do {
-		version = clock->version;
-		delta = rdtsc() - clock->tsc_timestamp;
-		if (clock->shift < 0)
-			delta >>= -clock->shift;
-		else
-			delta <<= clock->shift;
-		ns = (uint64_t)(((unsigned __int128)delta * clock->mul) >> 32) +
-		     clock->system_time;
-	} while ((version & 1) || version != clock->version);
-	check(version != 0, "kvmclock was never filled in");
-	return ns;
-}
-
 static void check_kvmclock(void)
 {
 	uint64_t first, second;
 
-	if (!has_kvmclock()) {
+	if (!kvmclock_offered()) {
 		check(!cmdline_has("kvmclock"), "kvmclock is not offered");
 		print("timer: kvmclock is not offered\n");
 		return;
 	}
-	wrmsr(MSR_KVM_SYSTEM_NEW, (uint64_t)&pvclock | MSR_ENABLE);
+	kvmclock_start();
 	first = kvmclock_ns();
 	for (unsigned int i = 0; i < 100; i++)
 		__asm__ volatile("pause");
 	second = kvmclock_ns();
-	wrmsr(MSR_KVM_SYSTEM_NEW, 0);
+	kvmclock_stop();
 	check(second > first, "kvmclock does not increase");
 	check(second - first < 10000000000ULL, "kvmclock jumps");
 	print("timer: kvmclock\n");

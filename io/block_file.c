@@ -28,6 +28,9 @@ static int explain_open(const struct block_file_config *config, int code,
 
 	switch (code) {
 	case ENOENT:
+		/* Nobody makes a device with truncate. */
+		if (!strncmp(path, "/dev/", strlen("/dev/")))
+			break;
 		return err_set(err, code,
 			       "disk image %s does not exist; create it with "
 			       "truncate -s 8G %s, for example",
@@ -115,6 +118,22 @@ static int open_fd(struct block_file *file,
 	if (fstat(file->fd, ret_st))
 		return err_sys(err, errno, "cannot look at %s", file->path);
 	return check_kind(file, ret_st, err);
+}
+
+/* open(2) does not mind; each write would fail. */
+static int check_writable(const struct block_file *file,
+			  const struct block_file_config *config,
+			  struct err *err)
+{
+	int read_only = 0;
+
+	if (config->read_only || !file->block_device ||
+	    ioctl(file->fd, BLKROGET, &read_only) || !read_only)
+		return 0;
+	return err_set(err, EROFS,
+		       "%s is a read-only device; add ,ro or allow writing "
+		       "with blockdev --setrw %s",
+		       file->path, file->path);
 }
 
 /* --- Size ---------------------------------------------------------------- */
@@ -286,6 +305,8 @@ static int set_up(struct block_file *file,
 	if (!file->path)
 		return err_sys(err, ENOMEM, "disk image");
 	rc = open_fd(file, config, &st, err);
+	if (!rc)
+		rc = check_writable(file, config, err);
 	if (!rc)
 		rc = block_lock(file->fd, file->path, !config->read_only, err);
 	if (!rc)

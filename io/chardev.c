@@ -251,6 +251,28 @@ static size_t write_locked(struct chardev *chardev, const struct iovec *iov,
 	return len;
 }
 
+/* The first @len of the bytes were taken. out_lock is held. */
+static void show_tap(const struct chardev *chardev, bool batched,
+		     const struct iovec *iov, unsigned int count, size_t len)
+{
+	const struct chardev_tap *tap = &chardev->tap;
+
+	if (!tap->wrote || atomic_load(&chardev->cancelled))
+		return;
+	for (unsigned int i = 0; i < count && len; i++, iov++) {
+		size_t part = len < iov->iov_len ? len : iov->iov_len;
+
+		if (part)
+			tap->wrote(tap->opaque, batched, iov->iov_base, part);
+		len -= part;
+	}
+}
+
+void chardev_set_tap(struct chardev *chardev, const struct chardev_tap *tap)
+{
+	chardev->tap = *tap;
+}
+
 size_t chardev_writev(struct chardev *chardev, const struct iovec *iov,
 		      unsigned int count)
 {
@@ -258,6 +280,7 @@ size_t chardev_writev(struct chardev *chardev, const struct iovec *iov,
 
 	pthread_mutex_lock(&chardev->out_lock);
 	done = write_locked(chardev, iov, count);
+	show_tap(chardev, true, iov, count, done);
 	pthread_mutex_unlock(&chardev->out_lock);
 	return done;
 }
@@ -292,6 +315,7 @@ void chardev_write_all(struct chardev *chardev, const uint8_t *data, size_t len)
 
 		pthread_mutex_lock(&chardev->out_lock);
 		done = write_locked(chardev, &iov, 1);
+		show_tap(chardev, false, &iov, 1, done);
 		/* May change hands as soon as the lock is gone: then poll
 		 * returns at once, or late but not never. */
 		fds[1].fd = chardev->out_fd;

@@ -50,6 +50,20 @@ struct chardev_sender {
 	bool drop_unheard;
 };
 
+/*
+ * Someone who sees all output besides where it goes: each byte once, when it is
+ * taken, also what is dropped because nobody hears it. Called on the writers'
+ * threads, one at a time; must not write to the chardev.
+ *
+ * Two devices may share a chardev, one that writes byte by byte and waits, and
+ * one that writes in batches. Their bytes mix, and @batched tells them apart.
+ */
+struct chardev_tap {
+	void (*wrote)(void *opaque, bool batched, const uint8_t *data,
+		      size_t len);
+	void *opaque;
+};
+
 /* What is kept while nobody is connected; older bytes are dropped. The next who
  * connects gets it before anything newer. */
 #define CHARDEV_BACKLOG_BYTES 16384
@@ -105,6 +119,10 @@ void chardev_set_receiver(struct chardev *chardev,
 /* As chardev_set_receiver. Nobody was told yet of the peer there is now. */
 int chardev_set_sender(struct chardev *chardev,
 		       const struct chardev_sender *sender, struct err *err);
+
+/* Before the guest runs. The tap is copied; until chardev_cancel it sees all
+ * output. */
+void chardev_set_tap(struct chardev *chardev, const struct chardev_tap *tap);
 
 /* Whether the sender was told of a peer, or need not be. Loop's thread. */
 bool chardev_has_peer(const struct chardev *chardev);

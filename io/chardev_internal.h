@@ -42,6 +42,7 @@ struct chardev {
 	uint8_t *backlog; /* owned ring of CHARDEV_BACKLOG_BYTES, or NULL */
 	size_t backlog_start;
 	size_t backlog_len;
+	struct chardev_tap tap;
 	atomic_bool peer_lost; /* a writer noticed; for the loop's thread */
 
 	/* Writers that do not wait: the loop's thread but for the atomic. */

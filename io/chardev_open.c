@@ -12,6 +12,7 @@
 #include <termios.h>
 
 #include "io/chardev_internal.h"
+#include "io/listen.h"
 
 /* When a client is looked at again for which there was no descriptor. */
 #define ACCEPT_AGAIN_MS 200
@@ -250,54 +251,6 @@ static void accept_again(struct loop_timer *timer)
 	chardev->listener.events = POLLIN;
 }
 
-/*
- * True when a socket file is left over from a process that is gone. Asked with
- * a socket of another type, since a stream that connects would become a client
- * of whoever listens there, or wait in a full queue; this one meets EPROTOTYPE.
- */
-static bool is_stale_socket(const struct sockaddr_un *addr)
-{
-	struct stat st;
-	autoclose int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || lstat(addr->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
-		return false;
-	return connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 &&
-	       errno == ECONNREFUSED;
-}
-
-static int listen_at(const char *path, struct err *err)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	autoclose int fd = -1;
-	mode_t mask;
-	int rc;
-
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return err_set(err, ENAMETOOLONG,
-			       "socket path %s is longer than %zu bytes", path,
-			       sizeof(addr.sun_path) - 1);
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return err_sys(err, errno, "cannot create a socket");
-	if (is_stale_socket(&addr))
-		unlink(path);
-	mask = umask(0177);
-	rc = bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
-	if (rc < 0)
-		rc = -errno;
-	umask(mask);
-	if (rc < 0)
-		return err_sys(err, -rc, "cannot listen on %s", path);
-	if (listen(fd, 4) < 0) {
-		rc = err_sys(err, errno, "cannot listen on %s", path);
-		unlink(path);
-		return rc;
-	}
-	return move_fd(&fd);
-}
-
 int chardev_new_unix(struct loop *loop, const char *path,
 		     struct chardev **ret_chardev, struct err *err)
 {
@@ -307,7 +260,7 @@ int chardev_new_unix(struct loop *loop, const char *path,
 	rc = chardev_alloc(loop, CHARDEV_UNIX, path, &chardev, err);
 	if (rc)
 		return rc;
-	rc = listen_at(path, err);
+	rc = listen_unix(path, err);
 	if (rc < 0)
 		goto fail;
 	chardev->listener.fd = rc;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -20,6 +21,19 @@
 #define SPIN_FIRST_NS 2000
 #define SPIN_CHECK    64
 #define SPIN_DIVISOR  4
+/* How many kicks are looked at together. */
+#define TRIAL_KICKS   64
+/* A kick every 4 ms at least: else a batch would be no use. */
+#define TRIAL_NS      (TRIAL_KICKS * 4000000LL)
+#define TRIAL_FEW     3
+#define TRIAL_MANY    4
+/* How many a trial has: one in vain waits as often for the guest's slice. */
+#define TRIAL_FIRST   8
+/* A trial in vain may have cost one part of these of the time after it. */
+#define TRIAL_SHARE   64
+#define BACKOFF_MIN   (SECOND_NS / 4)
+/* A guest that did nothing for a while was no cost. */
+#define BACKOFF_MAX   (8 * SECOND_NS)
 
 /*
  * What is watched. It outlives the caller's io_watch, since the kernel may
@@ -59,6 +73,15 @@ struct iothread {
 	struct io_timer settle; /* armed while a slot waits for the ring */
 	int64_t spin_max_ns;
 	int64_t spin_ns;
+	bool shares_cpus;
+	bool is_batch; /* scheduled as SCHED_BATCH */
+	bool is_trial; /* for the first kicks */
+	unsigned int kicks; /* that brought something, since `since_ns` */
+	unsigned int found; /* by these */
+	int64_t since_ns;
+	int64_t usual_ns; /* TRIAL_KICKS took so long before the trial ... */
+	unsigned int usual_found; /* ... and found so much */
+	int64_t retry_ns; /* when being a batch may be tried again */
 
 	pthread_mutex_t lock; /* guards the rest */
 	pthread_cond_t changed;
@@ -72,6 +95,7 @@ struct iothread {
 	atomic_uint_fast64_t rearmed;
 	atomic_uint_fast64_t spins;
 	atomic_uint_fast64_t spin_hits;
+	atomic_uint_fast64_t batch_tries;
 };
 
 static struct iothread *from_context(struct io_context *context)
@@ -355,6 +379,80 @@ static void end_batches(struct iothread *io)
 	}
 }
 
+/* --- Sharing the CPU ----------------------------------------------------- */
+
+static void be_batch(struct iothread *io, bool batch)
+{
+	const struct sched_param param = { .sched_priority = 0 };
+
+	/* This thread alone (sched_setscheduler(2), "0"). */
+	if (!sched_setscheduler(0, batch ? SCHED_BATCH : SCHED_OTHER, &param))
+		io->is_batch = batch;
+}
+
+/* Every kick wakes this thread for little, as it is. */
+static void judge_usual(struct iothread *io, int64_t now, int64_t took)
+{
+	if (io->found >= TRIAL_FEW * TRIAL_KICKS || took >= TRIAL_NS ||
+	    now < io->retry_ns)
+		return;
+	io->usual_ns = took;
+	io->usual_found = io->found;
+	io->is_trial = true;
+	be_batch(io, true);
+	count(&io->batch_tries);
+}
+
+/*
+ * Whether the guest, left alone, gives more at a time, and sooner. It may
+ * rather wait for us: then the trial cost what it took longer, and the next one
+ * comes when that no longer matters.
+ */
+static void judge_trial(struct iothread *io, int64_t now, int64_t took)
+{
+	int64_t usual = io->usual_ns / io->usual_found * io->found;
+	int64_t backoff = (took - usual) * TRIAL_SHARE;
+
+	io->is_trial = false;
+	if (io->found >= TRIAL_MANY * TRIAL_FIRST && took < usual)
+		return;
+	be_batch(io, false);
+	if (backoff < BACKOFF_MIN)
+		backoff = BACKOFF_MIN;
+	if (backoff > BACKOFF_MAX)
+		backoff = BACKOFF_MAX;
+	io->retry_ns = now + backoff;
+}
+
+/* What the last kicks were worth. */
+static void judge(struct iothread *io)
+{
+	int64_t now = now_ns();
+	int64_t took = now - io->since_ns;
+
+	if (!io->is_batch)
+		judge_usual(io, now, took);
+	else if (io->is_trial)
+		judge_trial(io, now, took);
+	else if (io->found < TRIAL_MANY * TRIAL_KICKS)
+		be_batch(io, false);
+	io->kicks = 0;
+	io->found = 0;
+}
+
+static void found(struct io_context *context, unsigned int things)
+{
+	struct iothread *io = from_context(context);
+
+	if (!io->shares_cpus)
+		return;
+	if (!io->kicks)
+		io->since_ns = now_ns();
+	io->found += things;
+	if (++io->kicks == (io->is_trial ? TRIAL_FIRST : TRIAL_KICKS))
+		judge(io);
+}
+
 /* --- Waiting ------------------------------------------------------------- */
 
 /* How long to sleep: -1 for ever. */
@@ -592,6 +690,7 @@ static const struct io_context_ops context_ops = {
 	.disarm = disarm,
 	.batch = batch,
 	.cancel_batch = cancel_batch,
+	.found = found,
 };
 
 int iothread_new(const struct iothread_config *config, struct iothread **ret_io,
@@ -605,6 +704,7 @@ int iothread_new(const struct iothread_config *config, struct iothread **ret_io,
 	*io = (struct iothread){
 		.context = { .ops = &context_ops },
 		.spin_max_ns = config->spin_max_ns,
+		.shares_cpus = config->shares_cpus,
 		.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 	};
 	io->settle.expired = on_settle;
@@ -670,5 +770,6 @@ void iothread_stats(const struct iothread *io, struct iothread_stats *ret_stats)
 		.rearmed = atomic_load(&io->rearmed),
 		.spins = atomic_load(&io->spins),
 		.spin_hits = atomic_load(&io->spin_hits),
+		.batch_tries = atomic_load(&io->batch_tries),
 	};
 }

@@ -11,10 +11,20 @@
  * before it sleeps. How long adapts: longer while what ends a sleep comes
  * within spin_max_ns, quickly to nothing when it does not. For the machine to
  * allow only where the host has a CPU for it.
+ *
+ * A thread that shares CPUs with the vCPUs it serves, or with who sends to
+ * them, may be let in at each kick and for each frame, for a single one, while
+ * a sender that is left to go on until it has to wait would fill the queue. So
+ * with `shares_cpus` a thread that often finds just one or two things tries
+ * what comes of being scheduled as a batch (sched(7), SCHED_BATCH), which runs
+ * when others wait or had their time. Where that does not bring several at
+ * once, and those sooner, it only makes things late: the try ends after a few
+ * kicks, and the longer it was the later the next one comes.
  */
 #ifndef IO_IOTHREAD_H
 #define IO_IOTHREAD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/err.h"
@@ -27,6 +37,7 @@ struct iothread_config {
 	const char *name; /* of the thread; at most 15 bytes count */
 	unsigned int entries; /* of the ring, a power of two; 0: 256 */
 	int64_t spin_max_ns; /* 0: never spins */
+	bool shares_cpus; /* there are fewer CPUs than busy threads */
 };
 
 /* Free running; each of its own, not of one moment. */
@@ -38,6 +49,7 @@ struct iothread_stats {
 	uint64_t rearmed; /* polls that ended by themselves */
 	uint64_t spins;
 	uint64_t spin_hits; /* spins that found something */
+	uint64_t batch_tries; /* times it was scheduled as a batch */
 };
 
 /*

@@ -115,4 +115,79 @@ static inline void net_free(struct net *net)
 		net->ops->free(net);
 }
 
+/* --- Somebody else who moves the frames ---------------------------------- */
+
+/*
+ * A split ring (virtio 1.2, 2.7) of the driver's; the host addresses are of its
+ * parts, which were checked to lie wholly in guest memory.
+ */
+struct net_ring {
+	uint16_t size; /* a power of two */
+	uint16_t next; /* index of the first chain to take */
+	void *desc;
+	void *driver;
+	void *device;
+	/* Eventfds, borrowed until `stop`. */
+	int kick_fd; /* the driver's kicks; to be read */
+	int call_fd; /* to be written for an interrupt */
+};
+
+/* What a queue pair is handed over with. */
+struct net_handover {
+	int fd; /* of the pair's far end (struct net), borrowed */
+	uint64_t features; /* negotiated; bits as in virtio 1.2, 5.1.3 and 6 */
+	struct net_ring receive;
+	struct net_ring send;
+	int error_fd; /* an eventfd to be written when it cannot go on */
+};
+
+struct net_engine;
+
+struct net_engine_ops {
+	int (*start)(struct net_engine *engine, unsigned int pair,
+		     const struct net_handover *handover, struct err *err);
+	void (*stop)(struct net_engine *engine, unsigned int pair,
+		     uint16_t *ret_receive_next, uint16_t *ret_send_next);
+	void (*free)(struct net_engine *engine);
+};
+
+/*
+ * Moves the frames of queue pairs in the device's place, straight between the
+ * driver's rings and the far end: the kernel (io/vhost.h), or a double in a
+ * test. Any thread, but not two at once for one pair.
+ */
+struct net_engine {
+	const struct net_engine_ops *ops;
+	uint64_t features; /* that it knows of, of ring and header */
+};
+
+/*
+ * From now on frames of @pair are moved, until net_engine_stop. On failure
+ * nothing is.
+ */
+static inline int net_engine_start(struct net_engine *engine, unsigned int pair,
+				   const struct net_handover *handover,
+				   struct err *err)
+{
+	return engine->ops->start(engine, pair, handover, err);
+}
+
+/*
+ * Once it returned, the rings and eventfds are no longer touched, and each
+ * chain before these indices is completed, none behind.
+ */
+static inline void net_engine_stop(struct net_engine *engine, unsigned int pair,
+				   uint16_t *ret_receive_next,
+				   uint16_t *ret_send_next)
+{
+	engine->ops->stop(engine, pair, ret_receive_next, ret_send_next);
+}
+
+/* All pairs were stopped. NULL is fine. */
+static inline void net_engine_free(struct net_engine *engine)
+{
+	if (engine)
+		engine->ops->free(engine);
+}
+
 #endif

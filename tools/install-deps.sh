@@ -22,6 +22,8 @@ build liblz4-dev        lz4-compressed kernels
 build libbz2-dev        bzip2-compressed kernels
 build liblzo2-dev       lzo-compressed kernels
 build liburing-dev      io_uring, for disks and networks
+build libseccomp-dev    filters of system calls, for containers
+build libarchive-dev    layers of images, for containers
 run   qemu-system-x86   the emulated machine of the lab
 run   busybox-static    the userland of the Linux guest
 run   kmod              module dependencies of the lab and of the guest
@@ -40,12 +42,33 @@ test  cppcheck          static analysis
 test  shellcheck        checks the scripts
 test  device-tree-compiler reads the device tree back
 test  acpica-tools      disassembles the ACPI tables
+test  e2fsprogs         makes the disks of VMs
 test  socat             talks to sockets and terminals
+test  jq              reads and changes JSON
 test  mandoc            checks the man page
 test  bash-completion   what the completion is tested in
 test  zstd              repacks kernels
 test  bzip2             repacks kernels
 test  lzop              repacks kernels
+test  gdb               talks to the gdb stub and reads dumps
+test  makedumpfile      reads dumps of Linux
+test  libdevmapper1.02.1 what grub-mkimage needs, which makes a foreign kernel
+test  libxml2-utils     holds JUnit files to their schema
+test  podman            an engine that drives hull-ct
+test  conmon            what podman starts containers with
+test  criu              checkpoints of containers
+test  uidmap            newuidmap: containers of callers without root
+test  iproute2          makes the networks that containers are put into
+test  nftables          reads the rules of published ports
+test  attr              attributes of files that go into archives
+test  acl               the same for access control lists
+test  libcap2-bin       the same for capabilities
+test  systemd           boots in a container
+test  dbus-daemon       between podman and systemd
+test  passt             pasta, the network of a container without rights
+bench crun              what hull-ct is compared with
+bench runc              what hull-ct is compared with
+bench lxc               what hull-ct is compared with
 bench qemu-system-x86   what hull is compared with
 bench fio               disk load, in guests and on the host
 bench iperf3            network load

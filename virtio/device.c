@@ -33,6 +33,7 @@ static void init_queue(struct virtio_queue *queue, struct virtio_device *device,
 		.index = index,
 		.layout = { .size = max_size },
 		.kick_fd = -1,
+		.call_fd = -1,
 	};
 	virtq_init(&queue->vq, device->env.gmem);
 	pthread_mutex_init(&queue->lock, NULL);
@@ -134,6 +135,8 @@ void virtio_device_fail(struct virtio_device *device, const char *what)
 static void serve(struct virtio_queue *queue)
 {
 	struct virtio_device *device = queue->device;
+	uint16_t before = queue->vq.next_avail;
+	uint16_t taken;
 
 	if (virtio_device_failed(device))
 		return;
@@ -146,6 +149,17 @@ static void serve(struct virtio_queue *queue)
 		 !atomic_load(&device->cancelled));
 	if (virtq_broken(&queue->vq))
 		virtio_device_fail(device, virtq_broken(&queue->vq));
+	taken = virtq_taken_since(&queue->vq, before);
+	if (queue->context && taken)
+		io_context_found(queue->context, taken);
+}
+
+static void send_interrupt(struct virtio_device *device, unsigned int index)
+{
+	atomic_fetch_add_explicit(&device->queues[index].counters.interrupts, 1,
+				  memory_order_relaxed);
+	if (device->transport)
+		device->transport->interrupt(device, index);
 }
 
 static void write_kick_fd(const struct virtio_queue *queue)
@@ -194,17 +208,27 @@ static bool is_pending(struct io_watch *watch)
 	return queue->spinning && virtq_has_chains(&queue->vq);
 }
 
+/* A lent queue's interrupt that nobody turned into one on its way here. */
+static void on_call_fd(struct io_watch *watch)
+{
+	const struct virtio_queue *queue = watch->opaque;
+	struct virtio_device *device = queue->device;
+
+	send_interrupt(device, queue->index);
+}
+
 static void start_on_context(void *opaque)
 {
 	struct virtio_queue *queue = opaque;
+	bool lent = queue->call_fd >= 0;
 	struct err err = { 0 };
 
 	queue->watch = (struct io_watch){
-		.fd = queue->kick_fd,
+		.fd = lent ? queue->call_fd : queue->kick_fd,
 		.eventfd = true,
-		.ready = on_kick_fd,
-		.pending = is_pending,
-		.spin = set_spinning,
+		.ready = lent ? on_call_fd : on_kick_fd,
+		.pending = lent ? NULL : is_pending,
+		.spin = lent ? NULL : set_spinning,
 		.opaque = queue,
 	};
 	if (io_context_watch(queue->context, &queue->watch, &err)) {
@@ -212,7 +236,8 @@ static void start_on_context(void *opaque)
 		return;
 	}
 	queue->watched = true;
-	serve(queue);
+	if (!lent)
+		serve(queue);
 }
 
 static void stop_on_context(void *opaque)
@@ -298,10 +323,32 @@ void virtio_interrupt(struct virtio_device *device, unsigned int index)
 					  memory_order_relaxed);
 		return;
 	}
-	atomic_fetch_add_explicit(&queue->counters.interrupts, 1,
-				  memory_order_relaxed);
-	if (device->transport)
-		device->transport->interrupt(device, index);
+	send_interrupt(device, index);
+}
+
+/* --- Lending a queue ----------------------------------------------------- */
+
+static void follow(struct virtio_device *device, unsigned int index, int fd)
+{
+	if (device->transport && device->transport->follow)
+		device->transport->follow(device, index, fd);
+}
+
+void virtio_queue_lend(struct virtio_device *device, unsigned int index,
+		       int call_fd)
+{
+	struct virtio_queue *queue = &device->queues[index];
+
+	assert(queue->context && queue->vq.enabled && !queue->watched);
+	queue->call_fd = call_fd;
+	follow(device, index, call_fd);
+}
+
+void virtio_queue_take_back(struct virtio_device *device, unsigned int index)
+{
+	assert(!device->queues[index].watched);
+	device->queues[index].call_fd = -1;
+	follow(device, index, -1);
 }
 
 /* --- Reset --------------------------------------------------------------- */
@@ -530,6 +577,7 @@ uint64_t virtio_read_config(struct virtio_device *device, uint64_t offset,
 	pthread_mutex_lock(&device->config_lock);
 	memcpy(&value, device->config + offset,
 	       min_u64(len, device->config_size - offset));
+	device->config_unread = false;
 	pthread_mutex_unlock(&device->config_lock);
 	return le64toh(value);
 }
@@ -550,9 +598,13 @@ void virtio_config_set(struct virtio_device *device, uint32_t offset,
 	       len <= device->config_size - offset);
 	pthread_mutex_lock(&device->config_lock);
 	memcpy(device->config + offset, bytes, len);
-	/* virtio 1.2, 2.5.3: inside the lock, so that a driver that read the
-	 * halves of a field before and after this sees another generation. */
-	atomic_fetch_add(&device->config_generation, 1);
+	/* virtio 1.2, 2.5: inside the lock, so that a driver that read the
+	 * halves of a field before and after this sees another generation.
+	 * Once for all changes between two reads: of PCI's 8 bits, 256 steps
+	 * would lead back to where they began (4.1.4.3.1). */
+	if (!device->config_unread)
+		atomic_fetch_add(&device->config_generation, 1);
+	device->config_unread = true;
 	pthread_mutex_unlock(&device->config_lock);
 }
 

@@ -95,6 +95,13 @@ struct virtio_device_type {
 struct virtio_transport_ops {
 	/* A used buffer notification for queue @index. */
 	void (*interrupt)(struct virtio_device *device, unsigned int index);
+	/*
+	 * Optional: a write to the eventfd @fd (-1: to none any more) is an
+	 * interrupt of queue @index too, where that can be without us (see
+	 * `follow` in core/irq.h). device->lock is held.
+	 */
+	void (*follow)(struct virtio_device *device, unsigned int index,
+		       int fd);
 	/* A configuration change notification. config_lock is held. */
 	void (*config_interrupt)(struct virtio_device *device);
 	/*
@@ -126,9 +133,11 @@ struct virtio_queue {
 	 */
 	struct io_context *context;
 	int kick_fd; /* -1 without a context */
-	struct io_watch watch;
+	struct io_watch watch; /* of kick_fd; while lent, of call_fd */
 	bool watched;
 	bool spinning; /* of the context's thread: it looks at the ring */
+	/* While it is lent (virtio_queue_lend), else -1; borrowed. */
+	int call_fd;
 
 	pthread_mutex_t lock; /* held around `kick` without a context */
 	bool running; /* without a context: guarded by lock */
@@ -182,6 +191,7 @@ struct virtio_device {
 	uint8_t *config; /* borrowed from the device's state */
 	uint32_t config_size;
 	atomic_uint_fast32_t config_generation;
+	bool config_unread; /* since that last changed; under config_lock */
 };
 
 /* --- For a device type --------------------------------------------------- */
@@ -243,6 +253,18 @@ bool virtio_device_failed(const struct virtio_device *device);
 
 /* An asynchronous `reset` has ended. Any thread. */
 void virtio_reset_done(struct virtio_device *device);
+
+/*
+ * Somebody else serves queue @index, such as the kernel: from `activate` on,
+ * and until virtio_queue_take_back in `reset`. He reads kick_fd, takes and
+ * completes the chains, and writes the eventfd @call_fd (borrowed) for an
+ * interrupt. The queue is enabled and has a context; `kick` is not called for
+ * it. vCPU thread, device->lock held.
+ */
+void virtio_queue_lend(struct virtio_device *device, unsigned int index,
+		       int call_fd);
+/* He is done with it, or never was. From `reset`; no interrupt follows. */
+void virtio_queue_take_back(struct virtio_device *device, unsigned int index);
 
 /*
  * For queues without a context that a device type serves outside `kick`, on

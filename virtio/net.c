@@ -2,7 +2,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
+#include <linux/virtio_ring.h>
 #include <string.h>
 
 #include "core/bytes.h"
@@ -44,6 +46,12 @@ static const struct {
 	  BIT(VIRTIO_NET_F_HOST_USO) | BIT(VIRTIO_NET_F_GUEST_USO4) |
 		  BIT(VIRTIO_NET_F_GUEST_USO6) },
 };
+
+/* What is said in rings and headers, which an engine has to know. VERSION_1 is
+ * not among them: each does. */
+#define ENGINE_FEATURES                                                    \
+	(BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX) | \
+	 BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_NET_F_MRG_RXBUF))
 
 /* 5.1.3.1: a feature needs one of those behind it. */
 static const struct {
@@ -124,6 +132,14 @@ static unsigned int send_offloads(const struct virtio_device *device)
 
 /* --- The device's life --------------------------------------------------- */
 
+/* 5.1.2: behind the pairs that there are for a driver without MQ, too. */
+static unsigned int control_index(const struct virtio_net *nic)
+{
+	return virtio_has_feature(&nic->device, VIRTIO_NET_F_MQ) ?
+		       2 * nic->pair_count :
+		       2;
+}
+
 static int net_activate(struct virtio_device *device, struct err *err)
 {
 	struct virtio_net *nic = from_device(device);
@@ -147,20 +163,11 @@ static int net_activate(struct virtio_device *device, struct err *err)
 	if (rc)
 		return err_sys(err, -rc, "cannot set the offloads of %s",
 			       nic->net->name);
+	/* Queues from there on are not a pair's to this driver. */
+	for (unsigned int i = 0; 2 * i < control_index(nic); i++)
+		net_lend(&nic->pairs[i]);
 	/* 5.1.5: one pair until the driver asks for more. */
-	rc = net_set_pairs(nic, 1);
-	if (rc)
-		return err_sys(err, -rc, "cannot set the queues of %s",
-			       nic->net->name);
-	return 0;
-}
-
-/* 5.1.2: behind the pairs that there are for a driver without MQ, too. */
-static unsigned int control_index(const struct virtio_net *nic)
-{
-	return virtio_has_feature(&nic->device, VIRTIO_NET_F_MQ) ?
-		       2 * nic->pair_count :
-		       2;
+	return net_set_pairs(nic, 1, err);
 }
 
 static void net_kick(struct virtio_device *device, unsigned int index)
@@ -186,6 +193,7 @@ static void stop_pair(void *opaque)
 
 	net_receive_stop(pair);
 	net_send_stop(pair);
+	net_lend_stop_watch(pair);
 }
 
 static int net_reset(struct virtio_device *device)
@@ -196,6 +204,7 @@ static int net_reset(struct virtio_device *device)
 		if (nic->pairs[i].context)
 			io_context_call(nic->pairs[i].context, stop_pair,
 					&nic->pairs[i]);
+		net_lend_end(&nic->pairs[i]);
 	}
 	/* What one driver told us is not for the next one. */
 	virtio_config_set(device, 0, nic->mac, MAC_BYTES);
@@ -233,10 +242,14 @@ static int init_pairs(struct virtio_net *nic, struct err *err)
 		return err_sys(err, ENOMEM, "queues of a NIC");
 	for (unsigned int i = 0; i < nic->pair_count; i++) {
 		struct virtio_net_pair *pair = &nic->pairs[i];
+		int rc;
 
 		pair->nic = nic;
 		pair->index = i;
 		pthread_mutex_init(&pair->lock, NULL);
+		rc = net_lend_init(pair, err);
+		if (rc)
+			return rc;
 		/* Not touched, so no memory, until a frame needs it. */
 		pair->receiver.spill = malloc(NET_FRAME_MAX_BYTES + 1);
 		if (!pair->receiver.spill)
@@ -261,7 +274,14 @@ int virtio_net_init(struct virtio_net *nic,
 	};
 	int rc;
 
-	*nic = (struct virtio_net){ .net = values->net };
+	assert(!values->engine || (!values->receive.bytes_per_second &&
+				   !values->receive.packets_per_second &&
+				   !values->send.bytes_per_second &&
+				   !values->send.packets_per_second));
+	*nic = (struct virtio_net){
+		.net = values->net,
+		.engine = values->engine,
+	};
 	atomic_store(&nic->link_up, true);
 	pthread_mutex_init(&nic->status_lock, NULL);
 	init_bucket(&nic->receive_limit, &values->receive);
@@ -277,6 +297,8 @@ int virtio_net_init(struct virtio_net *nic,
 		rc = virtio_device_init(&nic->device, &init, err);
 	if (rc)
 		virtio_net_release(nic);
+	else if (nic->engine)
+		nic->device.offered &= nic->engine->features | ~ENGINE_FEATURES;
 	return rc;
 }
 
@@ -285,8 +307,10 @@ void virtio_net_release(struct virtio_net *nic)
 	virtio_device_release(&nic->device);
 	for (unsigned int i = 0; nic->pairs && i < nic->pair_count; i++) {
 		free(nic->pairs[i].receiver.spill);
-		if (nic->pairs[i].nic)
-			pthread_mutex_destroy(&nic->pairs[i].lock);
+		if (!nic->pairs[i].nic)
+			continue;
+		net_lend_release(&nic->pairs[i]);
+		pthread_mutex_destroy(&nic->pairs[i].lock);
 	}
 	free(nic->pairs);
 	nic->pairs = NULL;
@@ -316,9 +340,18 @@ void virtio_net_set_link(struct virtio_net *nic, bool up)
 		return;
 	net_change_status(nic, VIRTIO_NET_S_LINK_UP,
 			  up ? VIRTIO_NET_S_LINK_UP : 0);
-	/* Frames may have come that nobody looked for. */
-	for (unsigned int i = 0; up && i < nic->pair_count; i++) {
-		if (nic->pairs[i].context)
+	for (unsigned int i = 0; i < nic->pair_count; i++) {
+		struct virtio_net_pair *pair = &nic->pairs[i];
+		struct err err = { 0 };
+		int rc;
+
+		pthread_mutex_lock(&pair->lock);
+		rc = net_lend_update(pair, &err);
+		pthread_mutex_unlock(&pair->lock);
+		if (rc)
+			virtio_device_fail(&nic->device, err.msg);
+		/* Frames may have come that nobody looked for. */
+		if (up && pair->context)
 			virtio_kick_again(&nic->device, 2 * i);
 	}
 }

@@ -7,6 +7,9 @@
  * header of a frame is checked before the host sees it; what it may not ask
  * for, and what does not fit, is dropped and counted.
  *
+ * Or an engine of the host's (struct net_engine) moves the frames, and the
+ * device keeps the control queue and the configuration (virtio/net_lend.c).
+ *
  * Threads: both queues of a pair are served by the pair's context, the control
  * queue by a vCPU thread or, where the driver finds it at the place of another
  * pair's queue (5.1.2), by that pair's context.
@@ -37,6 +40,12 @@ struct virtio_net_limit {
 struct virtio_net_params {
 	/* Borrowed, outlives the device. As many queue pairs as it has. */
 	struct net *net;
+	/*
+	 * Optional, borrowed, outlives the device: moves the frames of each
+	 * driver that takes MRG_RXBUF. Then there are no limits, no counters,
+	 * and features it does not know are not offered.
+	 */
+	struct net_engine *engine;
 	uint8_t mac[MAC_BYTES];
 	uint16_t queue_size; /* a power of two; 0: VIRTIO_NET_QUEUE_SIZE */
 	/* Of all pairs together, in each direction. */
@@ -68,6 +77,7 @@ struct virtio_net_bucket {
 struct virtio_net {
 	struct virtio_device device;
 	struct net *net; /* borrowed */
+	struct net_engine *engine; /* borrowed, or NULL */
 	uint8_t mac[MAC_BYTES]; /* after a reset; constant */
 	unsigned int pair_count; /* constant */
 	struct virtio_net_pair *pairs; /* owned array */
@@ -103,6 +113,9 @@ void virtio_net_set_link(struct virtio_net *nic, bool up);
  * can (VIRTIO_NET_F_GUEST_ANNOUNCE). Any thread.
  */
 void virtio_net_announce(struct virtio_net *nic);
+
+/* Whether the engine moves, or last moved, the frames of @pair. Any thread. */
+bool virtio_net_is_lent(const struct virtio_net *nic, unsigned int pair);
 
 /* Counters of a pair, each as it was at some moment. Any thread. */
 void virtio_net_read_stats(const struct virtio_net *nic, unsigned int pair,

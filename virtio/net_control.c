@@ -48,24 +48,32 @@ int net_set_guest_offloads(struct virtio_net *nic, uint64_t features)
 
 /* What a pair that is off had in its hands is delivered before this returns
  * (5.1.6.5.5.1: nothing after that). */
-static void set_active(struct virtio_net_pair *pair, bool active)
+static int set_active(struct virtio_net_pair *pair, bool active,
+		      struct err *err)
 {
+	int rc;
+
 	pthread_mutex_lock(&pair->lock);
 	pair->active = active;
+	rc = net_lend_update(pair, err);
 	pthread_mutex_unlock(&pair->lock);
+	return rc;
 }
 
-int net_set_pairs(struct virtio_net *nic, unsigned int pairs)
+int net_set_pairs(struct virtio_net *nic, unsigned int pairs, struct err *err)
 {
 	int rc;
 
 	for (unsigned int i = pairs; i < nic->pair_count; i++)
-		set_active(&nic->pairs[i], false);
+		set_active(&nic->pairs[i], false, NULL);
 	rc = net_set_queues(nic->net, pairs);
 	if (rc)
-		return rc;
+		return err_sys(err, -rc, "cannot set the queues of %s",
+			       nic->net->name);
 	for (unsigned int i = 0; i < pairs; i++) {
-		set_active(&nic->pairs[i], true);
+		rc = set_active(&nic->pairs[i], true, err);
+		if (rc)
+			return rc;
 		/* Input may have been told of while it was off. */
 		if (nic->pairs[i].context)
 			virtio_kick_again(&nic->device, 2 * i);
@@ -172,7 +180,7 @@ static bool do_mq(struct virtio_net *nic, uint8_t cmd,
 		return false;
 	pairs = load_le16(bytes);
 	return pairs >= 1 && pairs <= nic->pair_count &&
-	       net_set_pairs(nic, pairs) == 0;
+	       net_set_pairs(nic, pairs, NULL) == 0;
 }
 
 static bool do_guest_offloads(struct virtio_net *nic, uint8_t cmd,

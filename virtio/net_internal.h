@@ -156,6 +156,17 @@ struct net_sender {
 	struct net_counters counters;
 };
 
+/* A pair that somebody else moves the frames of, see virtio/net_lend.c. */
+struct net_lending {
+	int call_fds[2]; /* owned eventfds, receive and send; -1: none */
+	int error_fd; /* owned, or -1 */
+	struct io_watch error_watch;
+	bool watched; /* of the pair's thread */
+	bool lent; /* guarded by the pair's lock */
+	bool moving; /* guarded by the pair's lock */
+	atomic_bool shown; /* for statistics */
+};
+
 /* Of the pair's thread, but for `active`. */
 struct virtio_net_pair {
 	struct virtio_net *nic;
@@ -169,7 +180,25 @@ struct virtio_net_pair {
 	bool active; /* guarded by lock: may receive */
 	struct net_receiver receiver;
 	struct net_sender sender;
+	struct net_lending lending;
 };
+
+/* --- Lending a pair to an engine ----------------------------------------- */
+
+/* Creates what it takes, when there is an engine. */
+int net_lend_init(struct virtio_net_pair *pair, struct err *err);
+void net_lend_release(struct virtio_net_pair *pair);
+
+/* DRIVER_OK: lends the pair if it can be. device->lock held. */
+void net_lend(struct virtio_net_pair *pair);
+/* Has the engine move frames, or not, as the pair's state is now. pair->lock
+ * held; 0 for a pair that is not lent. */
+int net_lend_update(struct virtio_net_pair *pair, struct err *err);
+/* Reset, when kicks have stopped. Drained once it returned. device->lock
+ * held. */
+void net_lend_end(struct virtio_net_pair *pair);
+/* Part of that, on the pair's thread. */
+void net_lend_stop_watch(struct virtio_net_pair *pair);
 
 /* All of these on the pair's thread. */
 
@@ -197,8 +226,8 @@ void net_control_kick(struct virtio_net *nic, unsigned int index);
 /* Received frames use what of the features (bits VIRTIO_NET_F_GUEST_...) is
  * negotiated; 0 or -errno. */
 int net_set_guest_offloads(struct virtio_net *nic, uint64_t features);
-/* Only the first @pairs pairs receive; 0 or -errno. */
-int net_set_pairs(struct virtio_net *nic, unsigned int pairs);
+/* Only the first @pairs pairs receive. */
+int net_set_pairs(struct virtio_net *nic, unsigned int pairs, struct err *err);
 /* Bits of the status field. */
 void net_change_status(struct virtio_net *nic, uint16_t clear, uint16_t set);
 

@@ -357,7 +357,8 @@ static bool receive_next(struct virtio_net_pair *pair, struct net_pass *pass)
 	return true;
 }
 
-static void receive(struct virtio_net_pair *pair)
+/* The number of frames that came. */
+static unsigned int receive(struct virtio_net_pair *pair)
 {
 	struct net_receiver *receiver = &pair->receiver;
 	struct virtio_device *device = &pair->nic->device;
@@ -378,17 +379,21 @@ static void receive(struct virtio_net_pair *pair)
 	}
 	pthread_mutex_unlock(&pair->lock);
 	net_counters_add(&receiver->counters, &pass);
+	return (unsigned int)pass.packets;
 }
 
 static void on_input(struct io_watch *watch)
 {
 	struct virtio_net_pair *pair = watch->opaque;
 	struct virtio_device *device = &pair->nic->device;
+	unsigned int frames;
 
 	pair->receiver.input = true;
 	if (virtio_device_failed(device))
 		return;
-	receive(pair);
+	frames = receive(pair);
+	if (frames)
+		io_context_found(pair->context, frames);
 	net_check_queue(device, 2 * pair->index);
 }
 
@@ -405,7 +410,7 @@ static void on_timer(struct io_timer *timer)
 		drop_pending(pair, &pass);
 		net_counters_add(&pair->receiver.counters, &pass);
 	}
-	receive(pair);
+	(void)receive(pair);
 	net_check_queue(device, 2 * pair->index);
 }
 
@@ -443,7 +448,7 @@ void net_receive_kick(struct virtio_net_pair *pair)
 	if (!pair->receiver.watched)
 		start(pair);
 	if (pair->receiver.watched)
-		receive(pair);
+		(void)receive(pair);
 }
 
 void net_receive_stop(struct virtio_net_pair *pair)

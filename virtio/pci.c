@@ -1,5 +1,6 @@
 #include "virtio/pci.h"
 
+#include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
 #include <linux/virtio_pci.h>
 #include <string.h>
@@ -92,6 +93,35 @@ static uint8_t read_isr(struct virtio_pci *pci)
 	return isr;
 }
 
+/* A vector that queues share follows the one that came last. */
+static void follow(const struct virtio_pci *pci, unsigned int index, int fd)
+{
+	uint16_t vector = atomic_load(&pci->queue_vectors[index]);
+
+	if (vector < pci->msix.count)
+		irq_follow(pci->msix.vectors[vector].line, fd);
+}
+
+static void pci_follow(struct virtio_device *device, unsigned int index, int fd)
+{
+	struct virtio_pci *pci = device->transport_opaque;
+
+	pci->queue_fds[index] = fd;
+	follow(pci, index, fd);
+}
+
+static void set_queue_vector(struct virtio_pci *pci, unsigned int index,
+			     uint16_t vector)
+{
+	int fd = pci->queue_fds[index];
+
+	if (fd >= 0)
+		follow(pci, index, -1);
+	atomic_store(&pci->queue_vectors[index], vector);
+	if (fd >= 0)
+		follow(pci, index, fd);
+}
+
 static void forget_vectors(struct virtio_pci *pci)
 {
 	atomic_store(&pci->config_vector, VIRTIO_MSI_NO_VECTOR);
@@ -112,6 +142,7 @@ static void pci_was_reset(struct virtio_device *device)
 
 static const struct virtio_transport_ops pci_ops = {
 	.interrupt = pci_interrupt,
+	.follow = pci_follow,
 	.config_interrupt = pci_config_interrupt,
 	.was_reset = pci_was_reset,
 };
@@ -141,6 +172,18 @@ static uint64_t read_address(gpa_t gpa, uint64_t offset, unsigned int len)
 	return len == 8 ? gpa : (uint32_t)gpa;
 }
 
+/* 4.1.4.3.1: a number that no split ring can have, which enabling the queue
+ * will refuse, reads as none. */
+static uint16_t read_size(const struct virtio_queue *queue)
+{
+	uint16_t size = queue->layout.size;
+
+	if (virtio_has_feature(queue->device, VIRTIO_F_RING_PACKED) ||
+	    is_power_of_two(size))
+		return size;
+	return 0;
+}
+
 /* Queue fields; a queue that is not there has size 0 (4.1.4.3.1). */
 static uint64_t read_queue(const struct virtio_pci *pci, uint64_t offset,
 			   unsigned int len)
@@ -152,7 +195,7 @@ static uint64_t read_queue(const struct virtio_pci *pci, uint64_t offset,
 		return 0;
 	switch (offset) {
 	case VIRTIO_PCI_COMMON_Q_SIZE:
-		return queue->layout.size;
+		return read_size(queue);
 	case VIRTIO_PCI_COMMON_Q_MSIX:
 		return atomic_load(&pci->queue_vectors[queue->index]);
 	case VIRTIO_PCI_COMMON_Q_ENABLE:
@@ -246,8 +289,7 @@ static void write_queue(struct virtio_pci *pci, uint64_t offset, uint64_t value,
 	if (!queue)
 		return;
 	if (offset == VIRTIO_PCI_COMMON_Q_MSIX)
-		atomic_store(&pci->queue_vectors[queue->index],
-			     checked_vector(pci, value));
+		set_queue_vector(pci, queue->index, checked_vector(pci, value));
 	else if (offset == VIRTIO_PCI_COMMON_Q_ENABLE && value == 1)
 		virtio_queue_enable(queue);
 	else
@@ -378,7 +420,7 @@ static bool overlaps(unsigned int offset, unsigned int len, unsigned int at,
 
 /*
  * The access window (4.1.4.9): false when what the driver has put there is no
- * access to the BAR, which is then ignored (4.1.4.9.1).
+ * access to the BAR, which is then ignored (4.1.4.9.2).
  */
 static bool window_access(const struct virtio_pci *pci, uint32_t *ret_offset,
 			  unsigned int *ret_len)
@@ -393,6 +435,19 @@ static bool window_access(const struct virtio_pci *pci, uint32_t *ret_offset,
 	*ret_offset = offset;
 	*ret_len = len;
 	return true;
+}
+
+/* 4.1.4.9.1: the first bytes of the data, as many as the access has. */
+static void window_write(struct virtio_pci *pci, uint32_t offset,
+			 unsigned int len)
+{
+	const uint8_t *data =
+		pci->function.config + pci->access_capability + CAP_EXTRA;
+	uint32_t value = load_le32(data);
+
+	if (len < 4)
+		value &= (1U << 8 * len) - 1;
+	bar_write(pci, offset, value, len);
 }
 
 static void on_config_read(struct pci_function *function, unsigned int offset,
@@ -443,10 +498,7 @@ static void on_config_written(struct pci_function *function,
 	}
 	if (overlaps(offset, len, pci->access_capability + CAP_EXTRA, 4) &&
 	    window_access(pci, &bar_offset, &bar_len))
-		bar_write(
-			pci, bar_offset,
-			load_le32(config + pci->access_capability + CAP_EXTRA),
-			bar_len);
+		window_write(pci, bar_offset, bar_len);
 }
 
 static void on_bar_moved(struct pci_function *function, unsigned int bar,
@@ -562,6 +614,8 @@ void virtio_pci_init(struct virtio_pci *pci, struct virtio_device *device,
 		pci->function.config[PCI_INTERRUPT_PIN] = 1;
 	add_capabilities(pci);
 	forget_vectors(pci);
+	for (unsigned int i = 0; i < VIRTIO_MAX_QUEUES; i++)
+		pci->queue_fds[i] = -1;
 	device->transport_opaque = pci;
 	device->transport = &pci_ops;
 }

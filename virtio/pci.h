@@ -58,6 +58,7 @@ struct virtio_pci {
 	uint32_t device_feature_select;
 	uint32_t driver_feature_select;
 	uint16_t queue_select;
+	int queue_fds[VIRTIO_MAX_QUEUES]; /* to follow (borrowed), or -1 */
 
 	/* Read by interrupts on any thread. */
 	_Atomic uint16_t config_vector;

@@ -235,6 +235,16 @@ bool virtq_has_chains(struct virtq *vq)
 				     virtq_split_has_chains(vq);
 }
 
+void virtq_continue_at(struct virtq *vq, uint16_t index)
+{
+	assert(vq->enabled && !vq->features.packed && !vq->in_flight);
+	vq->next_avail = index;
+	vq->avail_seen = index;
+	vq->next_used = index;
+	/* What he notified of last is unknown. */
+	vq->notify_once = true;
+}
+
 /* --- Saving and restoring ------------------------------------------------ */
 
 void virtq_save(const struct virtq *vq, struct virtq_state *ret_state)

@@ -115,6 +115,16 @@ struct virtq {
 	const char *broken; /* a constant sentence, or NULL */
 };
 
+/* Ring slots taken since next_avail was @before: less than the ring has. */
+static inline uint16_t virtq_taken_since(const struct virtq *vq,
+					 uint16_t before)
+{
+	/* Only the split ring's counts on. */
+	if (vq->features.packed && vq->next_avail < before)
+		return (uint16_t)(vq->next_avail + vq->layout.size - before);
+	return (uint16_t)(vq->next_avail - before);
+}
+
 /* An empty queue over @gmem, not enabled. */
 void virtq_init(struct virtq *vq, const struct gmem *gmem);
 
@@ -202,6 +212,12 @@ void virtq_silence_kicks(struct virtq *vq);
 
 /* Whether virtq_pop would find something now; no promise of its soundness. */
 bool virtq_has_chains(struct virtq *vq);
+
+/*
+ * Somebody else has served the (split) queue as far as the chain that is made
+ * available at @index, and completed all before it.
+ */
+void virtq_continue_at(struct virtq *vq, uint16_t index);
 
 /* Why the queue is broken: a constant sentence, or NULL when it is not. */
 const char *virtq_broken(const struct virtq *vq);

@@ -10,6 +10,7 @@
 #include "vmm/doctor.h"
 #include "vmm/exit_status.h"
 #include "vmm/help.h"
+#include "vmm/matrix.h"
 #include "vmm/run.h"
 #include "vmm/version.h"
 
@@ -109,6 +110,37 @@ static int command_run(int argc, char *const argv[])
 	else
 		status = run_config(&config);
 	config_release(&config);
+	return status;
+}
+
+/* The table's file first, then options. */
+static int command_matrix(int argc, char *const argv[])
+{
+	struct matrix_config config = { 0 };
+	bool has_file = argc && argv[0][0] != '-';
+	struct option_args args;
+	struct err err = { 0 };
+	int status;
+
+	options_init(&matrix_options, &config);
+	if (options_parse(&matrix_options, argc - has_file, argv + has_file,
+			  &args, &err)) {
+		status = usage_error(&err);
+		goto out;
+	}
+	if (options_apply(&matrix_options, &config, &args, &err)) {
+		status = usage_error(&err);
+	} else if (config.help) {
+		status = print_command_help("matrix");
+	} else if (!has_file) {
+		log_error("no table is given: hull matrix FILE");
+		status = EXIT_CONFIG;
+	} else {
+		status = matrix_run(argv[0], &config);
+	}
+	option_args_release(&args);
+out:
+	options_release(&matrix_options, &config);
 	return status;
 }
 
@@ -230,7 +262,7 @@ static int command_completion(int argc, char *const argv[])
 
 static const char *const shells[] = { "bash", NULL };
 static const char *const command_names[] = {
-	"run", "doctor", "version", "help", "man", "completion", NULL,
+	"run", "matrix", "doctor", "version", "help", "man", "completion", NULL,
 };
 
 const struct command commands[] = {
@@ -242,6 +274,25 @@ const struct command commands[] = {
 		       "The exit status tells how it ended.",
 		.options = &config_options,
 		.run = command_run,
+	},
+	{
+		.name = "matrix",
+		.synopsis = "FILE [--jobs N] [--output DIR]",
+		.help = "run many virtual machines and report on all",
+		.man = "Runs the boots of a table, each as a \"hull run\" of "
+		       "its own, so many at a time, and prints a line of TAP "
+		       "for each. The folder of --output gets the result, the "
+		       "JUnit report and the console log of each boot, and "
+		       "matrix.json and matrix.xml for all. "
+		       "The file is a JSON object: \"boots\" has an object of "
+		       "configuration keys for each name, \"common\" what "
+		       "all have in common, and each of \"kernels\" is run "
+		       "with each of \"configurations\". "
+		       "The exit status is 0 when all passed, 22 when one "
+		       "failed, 16 when one could not be tried and 14 after "
+		       "Ctrl-C, which ends all.",
+		.options = &matrix_options,
+		.run = command_matrix,
 	},
 	{
 		.name = "doctor",

@@ -5,11 +5,16 @@
 #include <string.h>
 
 #include "core/mac.h"
+#include "core/parse.h"
 #include "io/net.h"
 #include "virtio/blk.h"
 #include "virtio/console.h"
 #include "vmm/config_json.h"
 #include "vmm/cpuid.h"
+#include "vmm/dump.h"
+#include "vmm/fixed_time.h"
+#include "vmm/gdb.h"
+#include "vmm/trace.h"
 
 void config_init(struct vm_config *config)
 {
@@ -49,7 +54,8 @@ out:
 
 bool config_is_dump_only(const struct vm_config *config)
 {
-	return !config->kernel && (config->dump_fdt || config->dump_acpi);
+	return !config->kernel && !config->flat &&
+	       (config->dump_fdt || config->dump_acpi);
 }
 
 static int check_memory(const struct vm_config *config, struct err *err)
@@ -90,6 +96,40 @@ static int check_memory(const struct vm_config *config, struct err *err)
 	return 0;
 }
 
+static int check_guest(const struct vm_config *config, struct err *err)
+{
+	if (!config->kernel && !config->flat && !config->print_config &&
+	    !config_is_dump_only(config))
+		return err_set(err, EINVAL,
+			       "no kernel to boot: give --kernel FILE");
+	if (config->kernel && !*config->kernel)
+		return err_set(err, EINVAL, "--kernel is empty");
+	if (config->kernel && config->flat)
+		return err_set(err, EINVAL,
+			       "--kernel and --flat exclude each other");
+	if (config->flat && config->boot != BOOT_PROTOCOL_AUTO)
+		return err_set(
+			err, EINVAL,
+			"--flat: its mode says how it is entered; leave --boot out");
+	if (config->flat && config->fdt && config->flat_mode == BOOT_MODE_REAL)
+		return err_set(
+			err, EINVAL,
+			"--fdt on: a binary in real mode is handed no device tree; use mode=32 or mode=64");
+	if (config->module_count && !config->kernel && !config->print_config)
+		return err_set(err, EINVAL,
+			       "--module needs a multiboot kernel: give "
+			       "--kernel FILE");
+	return 0;
+}
+
+static int check_debugcon(const struct vm_config *config, struct err *err)
+{
+	if (config->debugcon == DEBUGCON_FILE &&
+	    (!config->debugcon_path || !*config->debugcon_path))
+		return err_set(err, EINVAL, "--debugcon file= needs a path");
+	return 0;
+}
+
 static int check_console(const struct vm_config *config, struct err *err)
 {
 	bool takes_path = config->console == CONSOLE_FILE ||
@@ -109,6 +149,22 @@ static int check_console(const struct vm_config *config, struct err *err)
 			"--console unix=: the path is longer than the %zu bytes that a socket's name may have",
 			max_socket_path);
 	return 0;
+}
+
+bool config_seed(const struct vm_config *config, uint64_t *ret_seed)
+{
+	return config->seed && !parse_u64(config->seed, ret_seed);
+}
+
+static int check_seed(const struct vm_config *config, struct err *err)
+{
+	uint64_t seed;
+
+	if (!config->seed || config_seed(config, &seed))
+		return 0;
+	return err_set(err, EINVAL,
+		       "--seed %s: a seed is a number from 0 to 2^64 - 1",
+		       config->seed);
 }
 
 unsigned int config_count_devices(const struct vm_config *config)
@@ -172,6 +228,14 @@ static int check_net(const struct vm_config *config,
 		return err_set(err, EINVAL,
 			       "--net: mtu=%u; it is between 68 and 65535",
 			       net->mtu);
+	if (net->vhost == NET_VHOST_ON && net->kind == NET_NONE)
+		return err_set(err, EINVAL,
+			       "--net none,vhost=on: there is no tap whose "
+			       "packets vhost-net could move");
+	if (net->vhost == NET_VHOST_ON && net->rate.rate)
+		return err_set(err, EINVAL,
+			       "--net: vhost-net knows no limits; leave out "
+			       "vhost=on or rate=");
 	return check_iothread(config, "--net", net->iothread, err);
 }
 
@@ -227,16 +291,30 @@ static int check_ports(const struct vm_config *config, struct err *err)
 	return rc ? err_prefix(err, "--port") : 0;
 }
 
+static int check_verdict(const struct vm_config *config, struct err *err)
+{
+	if (config->pass_status > 255)
+		return err_set(err, EINVAL,
+			       "--pass-status %u: a status is at most 255",
+			       config->pass_status);
+	if (config->result && config->junit &&
+	    !strcmp(config->result, config->junit))
+		return err_set(err, EINVAL,
+			       "--result and --junit name the same file, %s",
+			       config->result);
+	return 0;
+}
+
 int config_validate(const struct vm_config *config, struct err *err)
 {
+	unsigned int kinds;
+	int64_t seconds;
+	bool is_fixed;
 	int rc;
 
-	if (!config->kernel && !config->print_config &&
-	    !config_is_dump_only(config))
-		return err_set(err, EINVAL,
-			       "no kernel to boot: give --kernel FILE");
-	if (config->kernel && !*config->kernel)
-		return err_set(err, EINVAL, "--kernel is empty");
+	rc = check_guest(config, err);
+	if (rc)
+		return rc;
 	if (config->cpus < 1 || config->cpus > CONFIG_MAX_CPUS)
 		return err_set(err, EINVAL,
 			       "--cpus %u: a guest has 1 to %u virtual CPUs",
@@ -250,16 +328,37 @@ int config_validate(const struct vm_config *config, struct err *err)
 	rc = check_console(config, err);
 	if (rc)
 		return rc;
+	rc = check_debugcon(config, err);
+	if (rc)
+		return rc;
 	rc = check_ports(config, err);
 	if (rc)
 		return rc;
 	rc = check_devices(config, err);
 	if (rc)
 		return rc;
-	if (config->fdt && config->boot == BOOT_PROTOCOL_PVH)
+	rc = check_verdict(config, err);
+	if (!rc && config->gdb)
+		rc = gdb_check_address(config->gdb, err);
+	if (rc)
+		return rc;
+	rc = dump_check_reasons(config->dump_on, err);
+	if (!rc)
+		rc = fixed_time_parse(config->rtc, &is_fixed, &seconds, err);
+	if (!rc)
+		rc = check_seed(config, err);
+	if (!rc && config->trace)
+		rc = trace_parse(config->trace, &kinds, err);
+	if (rc)
+		return rc;
+	if (config->fdt && (config->boot == BOOT_PROTOCOL_PVH ||
+			    config->boot == BOOT_PROTOCOL_MULTIBOOT ||
+			    config->boot == BOOT_PROTOCOL_MULTIBOOT2))
 		return err_set(
 			err, EINVAL,
-			"--fdt on: --boot pvh hands no device tree to a kernel; use --boot elf");
+			"--fdt on: --boot %s hands no device tree to a kernel; use --boot elf",
+			config->boot == BOOT_PROTOCOL_PVH ? "pvh" :
+							    "multiboot");
 	if (config->dump_acpi && !config->acpi)
 		return err_set(
 			err, EINVAL,

@@ -131,6 +131,13 @@ const struct option_group disk_group = {
 	.count = ARRAY_SIZE(disk_options),
 };
 
+static const struct option_value vhost_values[] = {
+	{ "auto", NET_VHOST_AUTO },
+	{ "on", NET_VHOST_ON },
+	{ "off", NET_VHOST_OFF },
+	{ NULL, 0 },
+};
+
 static const struct option net_options[] = {
 	{
 		.name = "tap",
@@ -218,6 +225,15 @@ static const struct option net_options[] = {
 		.unit = 1,
 		.tag = -1,
 		.help = "and so many at once after a pause",
+	},
+	{
+		.name = "vhost",
+		.type = OPTION_ENUM,
+		OPTION_FIELD(struct net_config, vhost),
+		.values = vhost_values,
+		.default_text = "auto",
+		.tag = -1,
+		.help = "the kernel moves the packets (vhost-net); auto: if it can, on PCI and without rate=",
 	},
 };
 

@@ -50,6 +50,13 @@ enum net_kind {
 	NET_NONE, /* a card without a cable */
 };
 
+/* Whether the kernel moves the frames (vhost-net). */
+enum net_vhost {
+	NET_VHOST_AUTO, /* where it can and is of use */
+	NET_VHOST_ON, /* or it is an error */
+	NET_VHOST_OFF,
+};
+
 struct net_config {
 	enum net_kind kind;
 	char *name; /* of the tap or the bridge */
@@ -60,6 +67,7 @@ struct net_config {
 	unsigned int mtu; /* 0: the tap's */
 	unsigned int iothread;
 	struct limit_config rate; /* bytes, each way */
+	enum net_vhost vhost;
 };
 
 enum port_kind {

@@ -11,6 +11,22 @@ static const struct option_value boot_values[] = {
 	{ "bzimage-entry", BOOT_PROTOCOL_BZIMAGE_ENTRY },
 	{ "elf", BOOT_PROTOCOL_ELF64 },
 	{ "pvh", BOOT_PROTOCOL_PVH },
+	{ "multiboot", BOOT_PROTOCOL_MULTIBOOT },
+	{ "multiboot2", BOOT_PROTOCOL_MULTIBOOT2 },
+	{ NULL, 0 },
+};
+
+static const struct option_value flat_mode_values[] = {
+	{ "16", BOOT_MODE_REAL },
+	{ "32", BOOT_MODE_PROTECTED },
+	{ "64", BOOT_MODE_LONG },
+	{ NULL, 0 },
+};
+
+static const struct option_value wish_values[] = {
+	{ "auto", DEVICE_AUTO },
+	{ "on", DEVICE_ON },
+	{ "off", DEVICE_OFF },
 	{ NULL, 0 },
 };
 
@@ -37,6 +53,13 @@ static const struct option_value irqchip_values[] = {
 static const struct option_value transport_values[] = {
 	{ "pci", TRANSPORT_PCI },
 	{ "mmio", TRANSPORT_MMIO },
+	{ NULL, 0 },
+};
+
+static const struct option_value tests_values[] = {
+	{ "auto", TESTS_AUTO },
+	{ "on", TESTS_ON },
+	{ "off", TESTS_OFF },
 	{ NULL, 0 },
 };
 
@@ -108,10 +131,92 @@ static const struct option_group console_group = {
 	.tag_offset = offsetof(struct vm_config, console),
 };
 
+static const struct option flat_options[] = {
+	{
+		.name = "image",
+		.type = OPTION_PATH,
+		.flags = OPTION_POSITIONAL | OPTION_REQUIRED,
+		OPTION_FIELD(struct vm_config, flat),
+		.metavar = "FILE[@ADDR]",
+		.tag = -1,
+		.help = "the binary and where it goes: 0x7c00 without an address for 16 bits, else 0x100000",
+	},
+	{
+		.name = "mode",
+		.type = OPTION_ENUM,
+		OPTION_FIELD(struct vm_config, flat_mode),
+		.values = flat_mode_values,
+		.default_text = "16",
+		.tag = -1,
+		.help = "real mode, flat protected mode, or long mode with the first 4 GiB mapped onto themselves",
+	},
+};
+
+static const struct option_group flat_group = {
+	.options = flat_options,
+	.count = ARRAY_SIZE(flat_options),
+};
+
+static const struct option debugcon_choices[] = {
+	{
+		.name = "console",
+		.type = OPTION_TAG,
+		.tag = DEBUGCON_CONSOLE,
+		.help = "to the console, between what the serial port says",
+	},
+	{
+		.name = "file",
+		.type = OPTION_PATH,
+		OPTION_FIELD(struct vm_config, debugcon_path),
+		.tag = DEBUGCON_FILE,
+		.help = "write to a file",
+	},
+	{
+		.name = "off",
+		.type = OPTION_TAG,
+		.tag = DEBUGCON_OFF,
+		.help = "leave the port out",
+	},
+};
+
+static const struct option_group debugcon_group = {
+	.options = debugcon_choices,
+	.count = ARRAY_SIZE(debugcon_choices),
+	.has_choice = true,
+	.tag_offset = offsetof(struct vm_config, debugcon),
+};
+
+static const struct option gdb_options[] = {
+	{
+		.name = "address",
+		.type = OPTION_STRING,
+		.flags = OPTION_POSITIONAL | OPTION_REQUIRED,
+		OPTION_FIELD(struct vm_config, gdb),
+		.metavar = "unix:PATH|tcp:127.0.0.1:PORT",
+		.tag = -1,
+		.help = "where gdb connects to; only this host can",
+	},
+	{
+		.name = "wait",
+		.type = OPTION_BOOL,
+		OPTION_FIELD(struct vm_config, gdb_wait),
+		.default_text = "off",
+		.tag = -1,
+		.help = "the guest starts when gdb says so",
+	},
+};
+
+static const struct option_group gdb_group = {
+	.options = gdb_options,
+	.count = ARRAY_SIZE(gdb_options),
+};
+
 #define GUEST	"Guest"
 #define MACHINE "Machine"
 #define DEVICES "Devices"
 #define RUN	"Terminal and end"
+#define VERDICT "Verdict"
+#define LOOK	"Look inside"
 #define CONFIG	"Configuration and output"
 
 static const struct option run_options[] = {
@@ -120,9 +225,26 @@ static const struct option run_options[] = {
 		.section = GUEST,
 		.type = OPTION_PATH,
 		OPTION_FIELD(struct vm_config, kernel),
-		.help = "kernel to boot: Linux bzImage, ELF vmlinux or PVH",
+		.help = "kernel to boot: Linux bzImage, ELF, PVH, multiboot 1 or 2, or a unified kernel image",
 		.man = "The format is recognised by content, see --boot. "
-		       "The payload of a bzImage is decompressed on the host.",
+		       "The payload of a bzImage is decompressed on the host. "
+		       "A unified kernel image (a PE file with the sections of "
+		       "systemd-stub) needs no EFI: its kernel, initrd and "
+		       "command line are taken out of it, and --initrd and "
+		       "--cmdline replace the latter two.",
+	},
+	{
+		.name = "flat",
+		.section = GUEST,
+		.type = OPTION_GROUP,
+		.group = &flat_group,
+		.help = "binary to enter at its first byte, instead of a kernel",
+		.man = "In real mode CS:IP is the address with CS a multiple "
+		       "of 0x1000, SP is 0x7c00 and the rest 0. In the other "
+		       "modes rsi (esi) is the address of Linux' boot_params "
+		       "with the memory map, rdx that of the command line, and "
+		       "there is a stack. A number behind the last @ of the "
+		       "name is the address.",
 	},
 	{
 		.name = "initrd",
@@ -130,6 +252,20 @@ static const struct option run_options[] = {
 		.type = OPTION_PATH,
 		OPTION_FIELD(struct vm_config, initrd),
 		.help = "initial RAM disk, handed to the kernel as it is",
+		.man = "A multiboot kernel gets it as its first module.",
+	},
+	{
+		.name = "module",
+		.section = GUEST,
+		.type = OPTION_PATH,
+		OPTION_FIELD(struct vm_config, modules[0]),
+		.list_max = CONFIG_MAX_MODULES,
+		.list_stride = sizeof(char *),
+		.list_count_offset = offsetof(struct vm_config, module_count),
+		.metavar = "'FILE[ WORDS]'",
+		.help = "boot module of a multiboot kernel, once for each",
+		.man = "The kernel is told where the file lies and the whole "
+		       "text, the name first, as other loaders do.",
 	},
 	{
 		.name = "cmdline",
@@ -140,7 +276,9 @@ static const struct option run_options[] = {
 		.help = "kernel command line",
 		.man = "Without this option a Linux kernel gets one that puts "
 		       "its console on the terminal. "
-		       "An empty string hands over an empty command line.",
+		       "An empty string hands over an empty command line. "
+		       "In front of it a multiboot kernel finds the kernel's "
+		       "path, as other loaders have it.",
 	},
 	{
 		.name = "boot",
@@ -153,7 +291,9 @@ static const struct option run_options[] = {
 		.man = "bzimage decompresses on the host and enters the "
 		       "kernel proper in 64-bit mode; bzimage-entry lets "
 		       "the kernel decompress itself; elf uses the 64-bit "
-		       "entry of an ELF file; pvh its PHYS32_ENTRY note. "
+		       "entry of an ELF file; pvh its PHYS32_ENTRY note; "
+		       "multiboot and multiboot2 ask for the header of that "
+		       "version. "
 		       "auto decides by the content of the file.",
 	},
 	{
@@ -213,8 +353,57 @@ static const struct option run_options[] = {
 		.help = "which interrupt controllers the guest has",
 		.man = "split has local APICs in KVM and an I/O APIC in hull, "
 		       "and starts and ends fastest; full adds the PIC and "
-		       "PIT of a PC, all in KVM. auto is split with ACPI and "
-		       "full without.",
+		       "PIT of a PC, all in KVM. auto is split with ACPI, "
+		       "and full without and for multiboot kernels and flat "
+		       "binaries. There is never an HPET.",
+	},
+	{
+		.name = "fw-cfg",
+		.section = MACHINE,
+		.type = OPTION_ENUM,
+		OPTION_FIELD(struct vm_config, fw_cfg),
+		.values = wish_values,
+		.default_text = "auto",
+		.help = "QEMU's firmware configuration device at port 0x510",
+		.man = "It tells the number of CPUs, the memory and its map, "
+		       "the kernel, initrd and command line and the ACPI "
+		       "tables, by ports or DMA. auto is on for multiboot "
+		       "kernels and flat binaries and off for others.",
+	},
+	{
+		.name = "pm-timer",
+		.section = MACHINE,
+		.type = OPTION_ENUM,
+		OPTION_FIELD(struct vm_config, pm_timer),
+		.values = wish_values,
+		.default_text = "auto",
+		.help = "ACPI's power management timer at port 0x608",
+		.man = "The FADT says where. auto is on for multiboot kernels "
+		       "and flat binaries; others have better clocks.",
+	},
+	{
+		.name = "rtc",
+		.section = MACHINE,
+		.type = OPTION_STRING,
+		OPTION_FIELD(struct vm_config, rtc),
+		.metavar = "host|fixed=YYYY-MM-DDTHH:MM:SS",
+		.default_text = "host",
+		.help = "what the CMOS clock shows: the host's time, or always the same (UTC)",
+		.man = "A Linux that finds kvmclock takes the host's time from "
+		       "there all the same.",
+	},
+	{
+		.name = "seed",
+		.section = MACHINE,
+		.type = OPTION_STRING,
+		OPTION_FIELD(struct vm_config, seed),
+		.metavar = "N",
+		.help = "make what is random follow from this number, for runs that repeat",
+		.man = "The entropy device's bytes, the seed that Linux is "
+		       "started with, and addresses of network cards that "
+		       "nobody gave. Not what the processor's own generator "
+		       "gives; see --cpu host,-rdrand,-rdseed. No secret of "
+		       "such a guest is one.",
 	},
 	{
 		.name = "transport",
@@ -269,11 +458,12 @@ static const struct option run_options[] = {
 		.type = OPTION_UINT,
 		OPTION_FIELD(struct vm_config, io_spin_us),
 		.metavar = "MICROSECONDS",
-		.default_text = "0",
+		.default_text = "32",
 		.help = "how long an I/O thread may look for work before it sleeps",
 		.man = "It does so only while that pays, and only where the "
 		       "host has a CPU for every virtual CPU and I/O thread. "
-		       "It trades the host's time for shorter waits.",
+		       "It trades the host's time for shorter waits; 0 makes "
+		       "every thread sleep at once.",
 	},
 	{
 		.name = "virtio-console",
@@ -322,8 +512,20 @@ static const struct option run_options[] = {
 		.default_text = "qemu",
 		.help = "exit status from a guest's write to port 0xf4",
 		.man = "qemu exits with (value << 1) | 1, as QEMU's "
-		       "isa-debug-exit does; value exits with the value "
-		       "itself, up to 255; off leaves the port out.",
+		       "isa-debug-exit does: always odd, so that no guest can "
+		       "be taken for a message of hull's own, and 1 for a 0. "
+		       "value exits with the value itself, up to 255; off "
+		       "leaves the port out.",
+	},
+	{
+		.name = "debugcon",
+		.section = RUN,
+		.type = OPTION_GROUP,
+		.group = &debugcon_group,
+		.default_text = "console",
+		.help = "where bytes that the guest writes to port 0xe9 go",
+		.man = "Reading the port gives 0xe9, which says that it is "
+		       "there.",
 	},
 	{
 		.name = "timeout",
@@ -333,6 +535,163 @@ static const struct option run_options[] = {
 		.help = "end the guest after this long, such as 60s",
 		.man = "Suffixes are ms, s, m and h; a plain number counts "
 		       "seconds and 0 sets no limit.",
+	},
+	{
+		.name = "expect",
+		.section = VERDICT,
+		.type = OPTION_STRING,
+		OPTION_FIELD(struct vm_config, expect),
+		.metavar = "REGEX",
+		.help = "end with success when a line of the console matches",
+		.man = "A POSIX extended regular expression, see regex(7). "
+		       "A line without end, such as a prompt, counts when "
+		       "nothing was added to it for a while. "
+		       "A guest that ends before has failed.",
+	},
+	{
+		.name = "fail-on",
+		.section = VERDICT,
+		.type = OPTION_STRING,
+		OPTION_FIELD(struct vm_config, fail_on[0]),
+		.list_max = CONFIG_MAX_FAIL_ON,
+		.list_stride = sizeof(char *),
+		.list_count_offset = offsetof(struct vm_config, fail_on_count),
+		.metavar = "REGEX|linux|none",
+		.help = "end with failure when a line of the console matches",
+		.man = "What follows within half a second of silence is still "
+		       "taken. "
+		       "linux stands for what Linux prints when it fails: "
+		       "panic, Oops, BUG, lockups, stalls, hung tasks, reports "
+		       "of KASAN and its kin and of lockdep. "
+		       "It also holds when any option of this section asks "
+		       "for a judgement, unless none is given.",
+	},
+	{
+		.name = "tests",
+		.section = VERDICT,
+		.type = OPTION_ENUM,
+		OPTION_FIELD(struct vm_config, tests),
+		.values = tests_values,
+		.default_text = "auto",
+		.help = "read test results (TAP, KTAP, kselftest) from the console",
+		.man = "A test that failed, or is planned and gave no result, "
+		       "makes a run fail that ended well. auto reads them for "
+		       "--result and --junit; with on, at least one must have "
+		       "passed.",
+	},
+	{
+		.name = "pass-status",
+		.section = VERDICT,
+		.type = OPTION_UINT,
+		OPTION_FIELD(struct vm_config, pass_status),
+		.help = "exit status that counts as success, and becomes 0",
+		.man = "For a guest that is to panic, or reports success by "
+		       "another value than 0. A guest that ends with 0 instead "
+		       "has failed, unless by --expect.",
+	},
+	{
+		.name = "name",
+		.section = VERDICT,
+		.type = OPTION_STRING,
+		OPTION_FIELD(struct vm_config, name),
+		.metavar = "NAME",
+		.help = "what the run is called in its reports",
+		.man = "The kernel's file name if not given.",
+	},
+	{
+		.name = "result",
+		.section = VERDICT,
+		.type = OPTION_PATH,
+		OPTION_FIELD(struct vm_config, result),
+		.help = "write how the run ended to FILE as JSON",
+		.man = "On every way out. docs/ci.md describes the format.",
+	},
+	{
+		.name = "junit",
+		.section = VERDICT,
+		.type = OPTION_PATH,
+		OPTION_FIELD(struct vm_config, junit),
+		.help = "write how the run and its tests ended to FILE as JUnit XML",
+	},
+	{
+		.name = "console-log",
+		.section = VERDICT,
+		.type = OPTION_PATH,
+		OPTION_FIELD(struct vm_config, console_log),
+		.help = "write the lines of the console to FILE, with times",
+		.man = "Each as soon as it is whole, without control "
+		       "characters. With --result or --junit there is one "
+		       "without asking, FILE.console.log beside the report.",
+	},
+	{
+		.name = "gdb",
+		.section = LOOK,
+		.type = OPTION_GROUP,
+		.group = &gdb_group,
+		.help = "let gdb connect: target remote :PORT, or the path",
+		.man = "The guest stops when gdb connects and goes on when it "
+		       "leaves. Every virtual CPU is a thread. "
+		       "docs/debugging.md has examples.",
+	},
+	{
+		.name = "dump",
+		.section = LOOK,
+		.type = OPTION_PATH,
+		OPTION_FIELD(struct vm_config, dump),
+		.help = "write memory and registers to FILE when the run fails",
+		.man = "An ELF core file for gdb, crash and makedumpfile, with "
+		       "holes for what is zero, renamed into place when it is "
+		       "whole. --dump-on says when.",
+	},
+	{
+		.name = "dump-on",
+		.section = LOOK,
+		.type = OPTION_STRING,
+		OPTION_FIELD(struct vm_config, dump_on),
+		.metavar = "REASON[,REASON]...",
+		.default_text = "panic,timeout,fail-on,triple-fault,kvm",
+		.help = "for which ends --dump writes; all: for each",
+		.man = "The names are those of the exit statuses, and guest "
+		       "for a guest's own.",
+	},
+	{
+		.name = "trace",
+		.section = LOOK,
+		.type = OPTION_STRING,
+		OPTION_FIELD(struct vm_config, trace),
+		.metavar = "exits|io|mmio|irq[,...]",
+		.help = "write exits of virtual CPUs and interrupts to --trace-file",
+		.man = "A line each. exits is all exits. Accesses that KVM "
+		       "serves itself, such as kicks of virtio devices, are "
+		       "none. irq is the interrupts that devices raise, and "
+		       "of the exits the ends of level-triggered ones.",
+	},
+	{
+		.name = "trace-file",
+		.section = LOOK,
+		.type = OPTION_PATH,
+		OPTION_FIELD(struct vm_config, trace_file),
+		.default_text = "hull.trace",
+		.help = "where --trace writes",
+	},
+	{
+		.name = "vmlinux",
+		.section = LOOK,
+		.type = OPTION_PATH,
+		OPTION_FIELD(struct vm_config, vmlinux),
+		.help = "name the addresses of traces and time-outs by this ELF file's symbols",
+		.man = "Without it, by the kernel's own when that is an ELF "
+		       "file with symbols.",
+	},
+	{
+		.name = "record-console",
+		.section = LOOK,
+		.type = OPTION_PATH,
+		OPTION_FIELD(struct vm_config, record_console),
+		.help = "record the console with its times to FILE, as an asciicast",
+		.man = "Version 2 of the format of asciinema, which plays it. "
+		       "It can be played while it is written and when hull "
+		       "was killed.",
 	},
 	{
 		.name = "stats",

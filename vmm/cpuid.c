@@ -7,6 +7,7 @@
 #include "vmm/cpuid.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -24,11 +25,6 @@ static const char *const unemulated[] = { "xsave", "cx16", "popcnt" };
 const char *cpuid_emulated_hidden(void)
 {
 	return "xsave cx16 popcnt";
-}
-
-const char *cpuid_emulated_cmdline(void)
-{
-	return "noxsave clearcpuid=cx16,popcnt";
 }
 
 static struct kvm_cpuid_entry2 *find_entry(struct cpuid_table *table,
@@ -209,13 +205,35 @@ int cpuid_check_model(const char *model, struct err *err)
 	return 0;
 }
 
-static bool is_unemulated(const struct cpu_feature *feature)
+/* Whether @model asks for @feature with a "+". */
+static bool is_added(const char *model, const char *feature)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(unemulated); i++) {
-		if (!strcmp(feature->name, unemulated[i]))
+	struct model_word word;
+
+	while (model) {
+		model = next_word(model, &word);
+		if (word.sign == '+' && strlen(feature) == word.length &&
+		    !memcmp(feature, word.text, word.length))
 			return true;
 	}
 	return false;
+}
+
+void cpuid_emulated_cmdline(const char *model,
+			    char cmdline[CPUID_EMULATED_CMDLINE_MAX])
+{
+	bool xsave = is_added(model, "xsave");
+	bool cx16 = is_added(model, "cx16");
+	bool popcnt = is_added(model, "popcnt");
+
+	/* Of several clearcpuid= Linux reads one. */
+	snprintf(cmdline, CPUID_EMULATED_CMDLINE_MAX, "%s%s%s%s%s",
+		 xsave ? "" : "noxsave",
+		 cx16 && popcnt ? "" :
+		 xsave		? "clearcpuid=" :
+				  " clearcpuid=",
+		 cx16 ? "" : "cx16", cx16 || popcnt ? "" : ",",
+		 popcnt ? "" : "popcnt");
 }
 
 static int apply_word(struct cpuid_table *table, const struct model_word *word,
@@ -270,28 +288,19 @@ static int apply_model(struct cpuid_table *table,
 {
 	const char *rest = request->model;
 	struct model_word word;
-	uint64_t keep = 0;
 
-	_Static_assert(ARRAY_SIZE(unemulated) <= 64, "one bit each");
 	rest = next_word(rest, &word); /* the model's name */
 	while (rest) {
-		const struct cpu_feature *feature;
 		int rc;
 
 		rest = next_word(rest, &word);
 		rc = apply_word(table, &word, err);
 		if (rc)
 			return rc;
-		feature = cpu_feature_find(word.text, word.length);
-		for (size_t i = 0; i < ARRAY_SIZE(unemulated); i++) {
-			if (word.sign == '+' && is_unemulated(feature) &&
-			    !strcmp(feature->name, unemulated[i]))
-				keep |= 1ULL << i;
-		}
 	}
 	for (size_t i = 0;
 	     request->hide_unemulated && i < ARRAY_SIZE(unemulated); i++) {
-		if (!(keep & (1ULL << i)))
+		if (!is_added(request->model, unemulated[i]))
 			feature_clear(table, by_name(unemulated[i]));
 	}
 	clear_dependents(table);

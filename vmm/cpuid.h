@@ -14,7 +14,8 @@
 #include "core/err.h"
 #include "vmm/kvm.h"
 
-#define CPUID_MAX_ENTRIES 128
+#define CPUID_MAX_ENTRIES	   128
+#define CPUID_EMULATED_CMDLINE_MAX 40
 
 /* The layout of struct kvm_cpuid2 with room for its entries. */
 struct cpuid_table {
@@ -52,9 +53,11 @@ void cpuid_set_apic_id(struct cpuid_table *table, unsigned int index);
 
 /*
  * What a Linux guest must be told on its command line where CPUID masks do not
- * reach it, since a software KVM lets guest user mode read the real CPUID.
+ * reach it, since a software KVM lets guest user mode read the real CPUID; but
+ * nothing of what @model, which was checked, adds with a "+".
  */
-const char *cpuid_emulated_cmdline(void);
+void cpuid_emulated_cmdline(const char *model,
+			    char cmdline[CPUID_EMULATED_CMDLINE_MAX]);
 
 /* "xsave cx16 ...": what is hidden on a software KVM, for `hull doctor`. */
 const char *cpuid_emulated_hidden(void);

@@ -3,7 +3,8 @@
 #include "core/util.h"
 
 const struct exit_status_info exit_statuses[] = {
-	{ EXIT_POWEROFF, "poweroff", "the guest powered itself off" },
+	{ EXIT_POWEROFF, "poweroff",
+	  "the guest powered itself off, or its console said what --expect waits for" },
 	{ EXIT_CONFIG, "config",
 	  "the command line, the configuration or a file it names is wrong; nothing was started" },
 	{ EXIT_REBOOT, "reboot", "the guest asked for a reset" },
@@ -16,6 +17,12 @@ const struct exit_status_info exit_statuses[] = {
 	  "the user ended the guest with Ctrl-A x or a signal" },
 	{ EXIT_HOST, "host",
 	  "the host refused something: no usable KVM, no memory" },
+	{ EXIT_FAIL_ON, "fail-on",
+	  "a line of the console matched one of --fail-on" },
+	{ EXIT_NOT_EXPECTED, "not-expected",
+	  "the guest ended well, but its console never said what --expect waits for" },
+	{ EXIT_TESTS, "tests",
+	  "the guest ended well, but tests of it failed or gave no result" },
 };
 
 const size_t exit_status_count = ARRAY_SIZE(exit_statuses);

@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 enum exit_status {
-	EXIT_POWEROFF = 0, /* the guest powered itself off */
+	EXIT_POWEROFF = 0, /* the guest powered itself off, or --expect */
 	EXIT_CONFIG = 2, /* bad configuration or usage; nothing was started */
 	EXIT_REBOOT = 4, /* the guest asked for a reset */
 	EXIT_PANIC = 6, /* the guest reported a panic (pvpanic) */
@@ -19,6 +19,9 @@ enum exit_status {
 	EXIT_TIMEOUT = 12, /* --timeout passed */
 	EXIT_ENDED = 14, /* ended by the user: Ctrl-A x, SIGINT, SIGTERM */
 	EXIT_HOST = 16, /* the host refused something: no KVM, no memory */
+	EXIT_FAIL_ON = 18, /* a line of the console matched --fail-on */
+	EXIT_NOT_EXPECTED = 20, /* ended well, but without --expect's line */
+	EXIT_TESTS = 22, /* ended well, but tests failed or are missing */
 };
 
 struct exit_status_info {

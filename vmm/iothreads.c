@@ -11,6 +11,7 @@ static int add(struct iothreads *threads, const char *name,
 	const struct iothread_config config = {
 		.name = name,
 		.spin_max_ns = threads->spin_max_ns,
+		.shares_cpus = threads->shares_cpus,
 	};
 	int rc;
 
@@ -35,11 +36,13 @@ static unsigned int count_cpus(void)
 int iothreads_init(struct iothreads *threads,
 		   const struct iothreads_config *config, struct err *err)
 {
-	bool may_spin = config->spin_us && count_cpus() >= config->busy;
+	bool shares_cpus = count_cpus() < config->busy;
 
 	*threads = (struct iothreads){
 		.shared = config->shared,
-		.spin_max_ns = may_spin ? config->spin_us * INT64_C(1000) : 0,
+		.spin_max_ns = shares_cpus ? 0 :
+					     config->spin_us * INT64_C(1000),
+		.shares_cpus = shares_cpus,
 	};
 	for (unsigned int i = 0; i < config->shared; i++) {
 		struct iothread *io;

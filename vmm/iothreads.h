@@ -14,7 +14,9 @@ struct iothreads {
 	unsigned int shared; /* of them; 0: each device has its own */
 	unsigned int count;
 	unsigned int next; /* the next to be dealt of those shared */
-	int64_t spin_max_ns; /* of each, see io/iothread.h */
+	/* Of each, see io/iothread.h. */
+	int64_t spin_max_ns;
+	bool shares_cpus;
 	struct iothread *threads[IOTHREADS_MAX]; /* owned */
 };
 
@@ -23,7 +25,7 @@ struct iothreads_config {
 	/* How long a thread may look before it sleeps; 0: it never does. */
 	unsigned int spin_us;
 	/* Threads that want a CPU at the same time, vCPUs and I/O threads:
-	 * where the host has fewer CPUs, nobody spins. */
+	 * where the host has fewer CPUs, nobody spins, and they share. */
 	unsigned int busy;
 };
 

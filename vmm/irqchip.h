@@ -7,7 +7,7 @@
  * the guest; or "full": KVM's own I/O APIC, PIC and PIT, which guests without
  * ACPI and test kernels count on.
  *
- * Source: KVM api.rst 4.24, 4.25, 4.52, 4.70, 4.71, 7.5.
+ * Source: KVM api.rst 4.24, 4.25, 4.52, 4.70, 4.71, 4.75, 7.5.
  */
 #ifndef VMM_IRQCHIP_H
 #define VMM_IRQCHIP_H
@@ -27,12 +27,25 @@ enum irqchip_mode {
 	IRQCHIP_FULL
 };
 
+struct trace;
+
+/* Messages that KVM sends by itself; the others we send. */
+#define IRQCHIP_MAX_ROUTES 64
+
 struct irqchip {
 	const struct kvm *kvm; /* borrowed */
 	enum irqchip_mode mode; /* never AUTO */
-	struct ioapic ioapic; /* split only; its lock guards what follows */
+	struct ioapic ioapic; /* split only */
+	struct trace *trace; /* see irqchip_trace; or NULL */
+	/* What is at each pin (borrowed), for the trace; NULL: nothing. */
+	const char *pins[IOAPIC_PINS];
+	/* Guards what follows, which KVM's routing table is written from. */
+	pthread_mutex_t route_lock;
 	bool level[IOAPIC_PINS]; /* the pin has a route for its EOI */
 	struct ioapic_message messages[IOAPIC_PINS];
+	/* Of messages that an eventfd sends: interrupt IOAPIC_PINS + i. */
+	struct ioapic_message routes[IRQCHIP_MAX_ROUTES];
+	unsigned int route_count;
 };
 
 /* One pin of the I/O APIC. */
@@ -46,12 +59,23 @@ struct irqchip_line {
  * One message-signalled interrupt. KVM_SIGNAL_MSI is used rather than an irqfd:
  * it needs no entry in KVM's routing table, whose update waits for a grace
  * period of the kernel, and costs a little less per interrupt.
+ *
+ * Only a message that follows an eventfd, since the kernel itself interrupts
+ * the guest (vhost), gets an entry and an irqfd; with KVM's own I/O APIC it
+ * does not follow.
  */
 struct irqchip_message {
 	struct irq_line line;
-	const struct irqchip *irqchip; /* borrowed */
+	struct irqchip *irqchip; /* borrowed */
+	const char *name; /* borrowed: its device's, for the trace */
+	unsigned int index; /* which of the device's */
 	_Atomic uint64_t addr;
 	_Atomic uint32_t data;
+	/* Guarded by route_lock. */
+	bool masked;
+	int fd; /* that it follows (borrowed), or -1 */
+	int bound_fd; /* KVM has it as an irqfd, or -1 */
+	int route; /* its index, or -1 */
 };
 
 /* Several devices on one level-triggered pin: asserted while any of them is. */
@@ -75,17 +99,31 @@ int irqchip_init(struct irqchip *irqchip, const struct kvm *kvm,
 		 enum irqchip_mode mode, struct bus *mmio, struct err *err);
 void irqchip_release(struct irqchip *irqchip);
 
-void irqchip_line_init(struct irqchip_line *line, struct irqchip *irqchip,
-		       unsigned int gsi);
+/*
+ * From now on each interrupt that a line or a message of ours raises is a line
+ * of @trace (borrowed). Messages then follow no eventfd, so that those of the
+ * kernel's devices, too, come by here. While no guest runs; NULL: no longer.
+ */
+void irqchip_trace(struct irqchip *irqchip, struct trace *trace);
 
+/* @name, which outlives the irqchip, is the device's in the trace. */
+void irqchip_line_init(struct irqchip_line *line, struct irqchip *irqchip,
+		       unsigned int gsi, const char *name);
+
+/* Message @index of the device @name, as above. */
 void irqchip_message_init(struct irqchip_message *message,
-			  const struct irqchip *irqchip);
-/* What the line sends from now on. Any thread. */
+			  struct irqchip *irqchip, const char *name,
+			  unsigned int index);
+/*
+ * What the line sends from now on. While it is @masked nobody pulses it, and
+ * no eventfd does. Any thread.
+ */
 void irqchip_message_set(struct irqchip_message *message, uint64_t addr,
-			 uint32_t data);
+			 uint32_t data, bool masked);
 
 void irqchip_shared_pin_init(struct irqchip_shared_pin *shared,
-			     struct irqchip *irqchip, unsigned int gsi);
+			     struct irqchip *irqchip, unsigned int gsi,
+			     const char *name);
 void irqchip_shared_pin_release(struct irqchip_shared_pin *shared);
 void irqchip_shared_line_init(struct irqchip_shared_line *line,
 			      struct irqchip_shared_pin *shared);

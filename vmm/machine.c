@@ -6,8 +6,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "boot/acpi.h"
 #include "core/log.h"
 #include "vmm/exit_status.h"
+#include "vmm/fixed_time.h"
 
 /* I/O APIC pins where a PC has them; the power device takes the pin that
  * ACPI's system control interrupt has there. */
@@ -30,9 +32,45 @@ static void describe(struct platform *platform, enum platform_device_kind kind,
 	};
 }
 
+/* What of --kernel, --flat and so on boot/ is asked for. */
+static struct boot_request boot_request_of(const struct vm_config *config)
+{
+	return (struct boot_request){
+		.kernel_path = config->kernel,
+		.flat = config->flat,
+		.flat_mode = config->flat_mode,
+		.initrd_path = config->initrd,
+		.modules = config->modules,
+		.module_count = config->module_count,
+		.cmdline = config->cmdline,
+		.protocol = config->boot,
+		.acpi = config->acpi,
+		.fdt = config->fdt,
+	};
+}
+
+static bool is_granted(enum device_wish wish, bool is_bare)
+{
+	return wish == DEVICE_ON || (wish == DEVICE_AUTO && is_bare);
+}
+
+/* Only for this question is the kernel looked at twice. */
+static bool is_bare(const struct vm_config *config, const struct gmem *gmem)
+{
+	const struct boot_request request = boot_request_of(config);
+
+	if ((config->pm_timer != DEVICE_AUTO &&
+	     config->fw_cfg != DEVICE_AUTO) ||
+	    !(config->kernel || config->flat))
+		return false;
+	return boot_is_bare(boot_probe(&request, gmem));
+}
+
 void machine_describe(const struct vm_config *config, const struct gmem *gmem,
 		      struct platform *ret_platform)
 {
+	const bool bare = is_bare(config, gmem);
+
 	*ret_platform = (struct platform){
 		.cpu_count = config->cpus,
 		.gmem = gmem,
@@ -48,6 +86,12 @@ void machine_describe(const struct vm_config *config, const struct gmem *gmem,
 	if (config->debug_exit != DEBUG_EXIT_OFF)
 		describe(ret_platform, PLATFORM_DEBUG_EXIT, DEBUG_EXIT_PORT,
 			 DEBUG_EXIT_PORTS, -1);
+	if (is_granted(config->fw_cfg, bare))
+		describe(ret_platform, PLATFORM_FW_CFG, FW_CFG_PORT,
+			 FW_CFG_PORTS, -1);
+	if (is_granted(config->pm_timer, bare))
+		describe(ret_platform, PLATFORM_PM_TIMER, PM_TIMER_PORT,
+			 PM_TIMER_PORTS, -1);
 	peripherals_describe(config, ret_platform);
 }
 
@@ -90,9 +134,13 @@ static void on_debug_exit(void *opaque, uint32_t value)
 
 	if (machine->config->debug_exit == DEBUG_EXIT_VALUE)
 		status = (int)(value & 0xff);
-	if (verdict_take(&machine->verdict))
-		verdict_done(&machine->verdict, status,
-			     "the guest ended with value %u", value);
+	if (!verdict_take(&machine->verdict))
+		return;
+	machine->verdict.reason = "guest";
+	machine->verdict.has_guest_value = true;
+	machine->verdict.guest_value = value;
+	verdict_done(&machine->verdict, status, "the guest ended with value %u",
+		     value);
 }
 
 /* Which one, its stop_error says. */
@@ -126,13 +174,55 @@ static int open_console(struct machine *machine, struct err *err)
 	}
 }
 
+/* The console, or the file that --debugcon names. */
+static int open_debugcon(struct machine *machine, struct err *err)
+{
+	const struct vm_config *config = machine->config;
+	int rc = 0;
+
+	machine->debugcon.chardev = machine->console;
+	if (config->debugcon != DEBUGCON_FILE)
+		return 0;
+	rc = chardev_new_file(&machine->loop, config->debugcon_path,
+			      &machine->debugcon_file, err);
+	machine->debugcon.chardev = machine->debugcon_file;
+	return rc;
+}
+
+static int64_t fixed_now_s(void *opaque)
+{
+	const struct machine *machine = opaque;
+
+	return machine->rtc_fixed_s;
+}
+
+static void init_clocks(struct machine *machine)
+{
+	struct err err = { 0 };
+	bool is_fixed = false;
+
+	rtc_init(&machine->rtc);
+	/* config_validate has refused what this would. */
+	(void)fixed_time_parse(machine->config->rtc, &is_fixed,
+			       &machine->rtc_fixed_s, NULL);
+	if (!is_fixed)
+		return;
+	machine->rtc.now_s = fixed_now_s;
+	machine->rtc.opaque = machine;
+	if (wall_clock_init(&machine->wall_clock, &machine->kvm, &machine->gmem,
+			    machine->rtc_fixed_s, &err))
+		log_warn("%s", err.msg);
+}
+
 static void init_devices(struct machine *machine)
 {
-	irqchip_line_init(&machine->serial_irq, &machine->irqchip, SERIAL_GSI);
-	irqchip_line_init(&machine->power_irq, &machine->irqchip, POWER_GSI);
+	irqchip_line_init(&machine->serial_irq, &machine->irqchip, SERIAL_GSI,
+			  "serial");
+	irqchip_line_init(&machine->power_irq, &machine->irqchip, POWER_GSI,
+			  "acpi-power");
 	serial_init(&machine->serial, &machine->serial_irq.line,
 		    machine->console);
-	rtc_init(&machine->rtc);
+	init_clocks(machine);
 	machine->i8042 = (struct i8042){ .reset = on_reset, .opaque = machine };
 	machine->power = (struct acpi_power){
 		.irq = &machine->power_irq.line,
@@ -144,6 +234,7 @@ static void init_devices(struct machine *machine)
 		(struct pvpanic){ .panicked = on_panic, .opaque = machine };
 	machine->debug_exit = (struct debug_exit){ .ended = on_debug_exit,
 						   .opaque = machine };
+	pm_timer_init(&machine->pm_timer);
 }
 
 static int attach_devices(struct machine *machine, struct err *err)
@@ -160,20 +251,51 @@ static int attach_devices(struct machine *machine, struct err *err)
 		  &machine->power, "power" },
 		{ PVPANIC_PORT, PVPANIC_PORTS, &pvpanic_bus_ops,
 		  &machine->pvpanic, "pvpanic" },
-		{ DEBUG_EXIT_PORT, DEBUG_EXIT_PORTS, &debug_exit_bus_ops,
-		  &machine->debug_exit, "debug-exit" },
 	};
-	/* The last one is there only when it is asked for. */
-	size_t count = ARRAY_SIZE(ranges) -
-		       (machine->config->debug_exit == DEBUG_EXIT_OFF);
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
 		int rc = bus_add(&machine->pio, &ranges[i], err);
 
 		if (rc)
 			return rc;
 	}
 	return 0;
+}
+
+/* Those that are there only when they are asked for, or the kernel is one that
+ * counts on them. */
+static int attach_optional_devices(struct machine *machine, struct err *err)
+{
+	const struct vm_config *config = machine->config;
+	bool has_fw_cfg = acpi_find(&machine->platform, PLATFORM_FW_CFG);
+	const struct {
+		bool wanted;
+		struct bus_range range;
+	} devices[] = {
+		{ config->debug_exit != DEBUG_EXIT_OFF,
+		  { DEBUG_EXIT_PORT, DEBUG_EXIT_PORTS, &debug_exit_bus_ops,
+		    &machine->debug_exit, "debug-exit" } },
+		{ config->debugcon != DEBUGCON_OFF,
+		  { DEBUGCON_PORT, DEBUGCON_PORTS, &debugcon_bus_ops,
+		    &machine->debugcon, "debugcon" } },
+		{ acpi_find(&machine->platform, PLATFORM_PM_TIMER) != NULL,
+		  { PM_TIMER_PORT, PM_TIMER_PORTS, &pm_timer_bus_ops,
+		    &machine->pm_timer, "pm-timer" } },
+		{ has_fw_cfg,
+		  { FW_CFG_PORT, FW_CFG_PORTS, &fw_cfg_bus_ops,
+		    &machine->firmware.device, "fw-cfg" } },
+	};
+	int rc = 0;
+
+	if (has_fw_cfg)
+		rc = firmware_config_init(&machine->firmware, config,
+					  &machine->platform, &machine->boot,
+					  err);
+	for (size_t i = 0; i < ARRAY_SIZE(devices) && !rc; i++) {
+		if (devices[i].wanted)
+			rc = bus_add(&machine->pio, &devices[i].range, err);
+	}
+	return rc;
 }
 
 static int build_peripherals(struct machine *machine, struct err *err)
@@ -234,6 +356,7 @@ static int build_vcpus(struct machine *machine, struct err *err)
 		.pio = &machine->pio,
 		.mmio = &machine->mmio,
 		.irqchip = &machine->irqchip,
+		.wall_clock = &machine->wall_clock,
 		.verdict = &machine->verdict,
 		.pause_lock = PTHREAD_MUTEX_INITIALIZER,
 		.pause_ended = PTHREAD_COND_INITIALIZER,
@@ -251,12 +374,74 @@ static int build_vcpus(struct machine *machine, struct err *err)
 	return vcpu_set_entry(&machine->vcpus[0], &machine->boot.entry, err);
 }
 
-static enum irqchip_mode irqchip_mode(const struct vm_config *config)
+int machine_find_symbols(struct machine *machine, struct err *err)
+{
+	const struct vm_config *config = machine->config;
+	int rc = 0;
+
+	if (machine->symbols.count)
+		return 0;
+	if (config->vmlinux)
+		rc = symbols_read(config->vmlinux, "--vmlinux",
+				  &machine->symbols, err);
+	else if (config->kernel)
+		(void)symbols_read(config->kernel, "kernel", &machine->symbols,
+				   NULL);
+	if (machine->boot.kernel_moved_by)
+		machine->symbols.move = (struct symbols_move){
+			.start = machine->boot.kernel,
+			.size_bytes = machine->boot.kernel_bytes,
+			.by = machine->boot.kernel_moved_by,
+		};
+	return rc;
+}
+
+static int build_trace(struct machine *machine, struct err *err)
+{
+	const struct vm_config *config = machine->config;
+	int rc = 0;
+
+	machine->failure_status = EXIT_CONFIG;
+	if (config->vmlinux || config->trace)
+		rc = machine_find_symbols(machine, err);
+	if (rc || !config->trace)
+		return rc;
+	rc = trace_init(&machine->trace, config->trace, config->trace_file,
+			&machine->symbols, err);
+	if (rc)
+		return rc;
+	if (machine->trace.kinds & TRACE_EXITS)
+		machine->vcpu_env.trace = &machine->trace;
+	if (machine->trace.kinds & TRACE_RAISED)
+		irqchip_trace(&machine->irqchip, &machine->trace);
+	return 0;
+}
+
+static int build_gdb(struct machine *machine, struct err *err)
+{
+	const struct vm_config *config = machine->config;
+	int rc;
+
+	if (!config->gdb)
+		return 0;
+	machine->failure_status = EXIT_HOST;
+	rc = debug_init(&machine->debug, machine->vcpus, machine->vcpu_count,
+			&machine->loop, config->gdb_wait, err);
+	if (rc)
+		return rc;
+	machine->failure_status = EXIT_CONFIG;
+	return gdb_new(config->gdb, &machine->loop, &machine->debug,
+		       &machine->verdict, &machine->gdb, err);
+}
+
+static enum irqchip_mode irqchip_mode(const struct vm_config *config,
+				      enum boot_protocol protocol)
 {
 	if (config->irqchip != IRQCHIP_AUTO)
 		return config->irqchip;
 	/* Without ACPI a guest expects what a PC always had. */
-	return config->acpi ? IRQCHIP_SPLIT : IRQCHIP_FULL;
+	return config->acpi && !boot_is_bare(protocol) ? IRQCHIP_SPLIT :
+							 IRQCHIP_FULL;
 }
 
 static int build_kvm(struct machine *machine, struct err *err)
@@ -274,24 +459,23 @@ static int build_kvm(struct machine *machine, struct err *err)
 	if (rc)
 		return rc;
 	return irqchip_init(&machine->irqchip, kvm,
-			    irqchip_mode(machine->config), &machine->mmio, err);
+			    irqchip_mode(machine->config,
+					 machine->boot.protocol),
+			    &machine->mmio, err);
 }
 
 static int load_guest(struct machine *machine, struct err *err)
 {
-	const struct vm_config *config = machine->config;
+	uint64_t seed;
 	bool emulated = kvm_flavor_of_host() == KVM_FLAVOR_EMULATED;
-	struct boot_request request = {
-		.kernel_path = config->kernel,
-		.initrd_path = config->initrd,
-		.cmdline = config->cmdline,
-		.linux_cmdline_suffix = emulated ? cpuid_emulated_cmdline() :
-						   NULL,
-		.protocol = config->boot,
-		.acpi = config->acpi,
-		.fdt = config->fdt,
-	};
+	char suffix[CPUID_EMULATED_CMDLINE_MAX];
+	struct boot_request request = boot_request_of(machine->config);
 
+	if (config_seed(machine->config, &seed))
+		request.seed = &seed;
+	cpuid_emulated_cmdline(machine->config->cpu, suffix);
+	if (emulated)
+		request.linux_cmdline_suffix = suffix;
 	return boot_load(&request, &machine->platform, &machine->boot, err);
 }
 
@@ -324,6 +508,8 @@ int machine_build(struct machine *machine, const struct vm_config *config,
 	if (rc)
 		return rc;
 	rc = open_console(machine, err);
+	if (!rc)
+		rc = open_debugcon(machine, err);
 	if (rc)
 		return rc;
 	machine->failure_status = EXIT_HOST;
@@ -333,12 +519,17 @@ int machine_build(struct machine *machine, const struct vm_config *config,
 	machine->failure_status = EXIT_CONFIG;
 	init_devices(machine);
 	rc = attach_devices(machine, err);
+	if (!rc)
+		rc = attach_optional_devices(machine, err);
 	if (rc)
 		return rc;
 	rc = build_peripherals(machine, err);
 	if (rc)
 		return rc;
-	return build_vcpus(machine, err);
+	rc = build_vcpus(machine, err);
+	if (!rc)
+		rc = build_trace(machine, err);
+	return rc ? rc : build_gdb(machine, err);
 }
 
 int machine_start(struct machine *machine, struct err *err)
@@ -379,6 +570,8 @@ void machine_update(struct machine *machine)
 
 	chardev_update(machine->console);
 	peripherals_update(peripherals);
+	if (machine->gdb)
+		gdb_update(machine->gdb);
 	for (unsigned int i = 0; i < peripherals->disk_count; i++) {
 		struct disk *disk = &peripherals->disks[i];
 		int error = atomic_exchange(&disk->stop_error, 0);
@@ -398,6 +591,8 @@ void machine_stop(struct machine *machine)
 	vcpu_wake_paused(&machine->vcpu_env);
 	if (machine->console)
 		chardev_cancel(machine->console);
+	if (machine->debugcon_file)
+		chardev_cancel(machine->debugcon_file);
 	peripherals_cancel(&machine->peripherals);
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		vcpu_kick(&machine->vcpus[i]);
@@ -408,6 +603,15 @@ void machine_stop(struct machine *machine)
 
 void machine_release(struct machine *machine)
 {
+	int error = trace_release(&machine->trace);
+
+	irqchip_trace(&machine->irqchip, NULL);
+	if (error)
+		log_warn("lines of the trace %s were lost: %s",
+			 machine->config->trace_file, err_describe(error));
+	symbols_release(&machine->symbols);
+	gdb_free(machine->gdb, machine->verdict.status);
+	machine->gdb = NULL;
 	for (unsigned int i = 0; i < machine->vcpu_count; i++)
 		vcpu_release(&machine->vcpus[i]);
 	free(machine->vcpus);
@@ -416,6 +620,9 @@ void machine_release(struct machine *machine)
 	peripherals_release(&machine->peripherals);
 	irqchip_release(&machine->irqchip);
 	kvm_release(&machine->kvm);
+	firmware_config_release(&machine->firmware);
+	chardev_free(machine->debugcon_file);
+	machine->debugcon_file = NULL;
 	chardev_free(machine->console);
 	machine->console = NULL;
 	gmem_release(&machine->gmem);

@@ -13,18 +13,24 @@
 #include "core/loop.h"
 #include "devices/acpi_power.h"
 #include "devices/debug_exit.h"
+#include "devices/debugcon.h"
 #include "devices/i8042.h"
+#include "devices/pm_timer.h"
 #include "devices/pvpanic.h"
 #include "devices/rtc.h"
 #include "devices/serial.h"
 #include "io/chardev.h"
 #include "vmm/config.h"
 #include "vmm/console_input.h"
+#include "vmm/firmware_config.h"
+#include "vmm/gdb.h"
 #include "vmm/irqchip.h"
 #include "vmm/kvm.h"
 #include "vmm/peripherals.h"
+#include "vmm/trace.h"
 #include "vmm/vcpu.h"
 #include "vmm/verdict.h"
+#include "vmm/wall_clock.h"
 
 struct machine {
 	const struct vm_config *config; /* borrowed */
@@ -44,16 +50,26 @@ struct machine {
 	struct irqchip_line power_irq;
 	struct serial serial;
 	struct rtc rtc;
+	int64_t rtc_fixed_s; /* what it shows with --rtc fixed= */
+	struct wall_clock wall_clock;
 	struct i8042 i8042;
 	struct acpi_power power;
 	struct pvpanic pvpanic;
 	struct debug_exit debug_exit;
+	struct debugcon debugcon;
+	struct chardev *debugcon_file; /* owned, or NULL */
+	struct pm_timer pm_timer;
+	struct firmware_config firmware; /* all zeros without fw_cfg */
 	struct peripherals peripherals;
 	struct console_input console_input;
 
 	struct vcpu_env vcpu_env;
 	struct vcpu *vcpus; /* owned array */
 	unsigned int vcpu_count;
+	struct debug debug; /* in use with gdb */
+	struct gdb *gdb; /* owned, or NULL */
+	struct trace trace; /* in use with --trace */
+	struct symbols symbols; /* see machine_find_symbols */
 
 	/* The exit status when the step that is being built fails. */
 	int failure_status;
@@ -84,6 +100,10 @@ void machine_resume(struct machine *machine);
  * woken.
  */
 void machine_update(struct machine *machine);
+
+/* The symbols of --vmlinux, or else of a kernel that is an ELF file and has
+ * some; once. -errno with a sentence for --vmlinux alone. */
+int machine_find_symbols(struct machine *machine, struct err *err);
 
 /* Makes every vCPU leave the guest and joins its thread. */
 void machine_stop(struct machine *machine);

@@ -66,6 +66,8 @@ bool option_is_set(const struct option *option, const struct option_group *in,
 	case OPTION_PATH:
 		return option_get_string(option, base) != NULL;
 	case OPTION_GROUP:
+		return option->default_text ||
+		       option_get_string(&option->group->options[0], base);
 	case OPTION_TAG:
 		return true;
 	default:

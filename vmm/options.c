@@ -530,6 +530,7 @@ void option_list_clear(const struct option *option, void *target)
 
 void options_init(const struct option_table *table, void *target)
 {
+	struct option_group_state state;
 	struct err err = { 0 };
 
 	for (size_t i = 0; i < table->count; i++) {
@@ -541,8 +542,10 @@ void options_init(const struct option_table *table, void *target)
 			set_default(option, target);
 			continue;
 		}
-		assert(option->default_text);
-		if (option_set_text(option, target, option->default_text, &err))
+		if (!option->default_text)
+			option_group_begin(&state, option, target);
+		else if (option_set_text(option, target, option->default_text,
+					 &err))
 			assert(err.code == ENOMEM);
 	}
 }

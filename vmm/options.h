@@ -66,7 +66,9 @@ struct option {
 	/* Words. */
 	const char *section; /* heading in the help; top level only */
 	const char *metavar; /* NULL: made from the type */
-	const char *default_text; /* parsed as if given, or NULL */
+	/* Parsed as if given, or NULL. A group without one is there when its
+	 * first sub-option is, which is then one with a name or a path. */
+	const char *default_text;
 	const char *help; /* one line */
 	const char *man; /* more sentences for the man page, or NULL */
 };

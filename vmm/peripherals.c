@@ -60,9 +60,16 @@ static int open_nics(struct peripherals *peripherals,
 	if (config->net_count && !peripherals->nics)
 		return err_sys(err, ENOMEM, "network cards");
 	for (unsigned int i = 0; i < config->net_count; i++) {
-		int rc = nic_open(&peripherals->nics[i], &config->nets[i], i,
-				  err);
+		struct nic_place place = {
+			.index = i,
+			.transport = config->transport,
+			.gmem = peripherals->env.gmem,
+		};
+		int rc;
 
+		place.is_seeded = config_seed(config, &place.seed);
+		rc = nic_open(&peripherals->nics[i], &config->nets[i], &place,
+			      err);
 		peripherals->nic_count++;
 		if (rc)
 			return rc;
@@ -181,9 +188,11 @@ static int build_console(struct peripherals *peripherals,
 	return virtio_bus_plug(&peripherals->bus, &console->device, err);
 }
 
-static int build_rng(struct peripherals *peripherals, struct err *err)
+static int build_rng(struct peripherals *peripherals,
+		     const struct vm_config *config, struct err *err)
 {
 	struct virtio_rng *rng = calloc(1, sizeof(*rng));
+	uint64_t seed;
 	int rc;
 
 	if (!rng)
@@ -193,6 +202,8 @@ static int build_rng(struct peripherals *peripherals, struct err *err)
 		free(rng);
 		return rc;
 	}
+	if (config_seed(config, &seed))
+		virtio_rng_seed(rng, seed);
 	peripherals->rng = rng;
 	return virtio_bus_plug(&peripherals->bus, &rng->device, err);
 }
@@ -221,7 +232,7 @@ int peripherals_build(struct peripherals *peripherals,
 	if (!rc && config->virtio_console)
 		rc = build_console(peripherals, env, err);
 	if (!rc && config->rng)
-		rc = build_rng(peripherals, err);
+		rc = build_rng(peripherals, config, err);
 	return rc;
 }
 

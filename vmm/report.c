@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 
 #include "vmm/exit_status.h"
+#include "vmm/where.h"
 
 #define CR0_PE	  0x1
 #define EFER_LMA  0x400
@@ -245,8 +246,10 @@ static const char *activity_name(uint32_t mp_state)
 	}
 }
 
-void report_where(const struct vcpu *vcpu, char *to, size_t size)
+void report_where(const struct vcpu *vcpu, const struct symbols *symbols,
+		  char *to, size_t size)
 {
+	char symbol[SYMBOLS_TEXT_BYTES];
 	struct text text = { to, size, 0 };
 	struct kvm_mp_state activity;
 	struct kvm_sregs sregs;
@@ -263,9 +266,10 @@ void report_where(const struct vcpu *vcpu, char *to, size_t size)
 		return;
 	}
 	add(&text,
-	    "  vCPU %u: %s at rip %llx, cs base %llx, rsp %llx, %s, "
+	    "  vCPU %u: %s at rip %llx%s, cs base %llx, rsp %llx, %s, "
 	    "interrupts %s\n",
 	    vcpu->index, activity_name(activity.mp_state), regs.rip,
-	    sregs.cs.base, regs.rsp, mode_name(&sregs),
+	    where_text(vcpu, symbols, regs.rip, symbol), sregs.cs.base,
+	    regs.rsp, mode_name(&sregs),
 	    regs.rflags & RFLAGS_IF ? "on" : "off");
 }

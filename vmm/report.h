@@ -5,6 +5,7 @@
 #ifndef VMM_REPORT_H
 #define VMM_REPORT_H
 
+#include "vmm/symbols.h"
 #include "vmm/vcpu.h"
 
 /* vCPU thread, for a fatal exit in vcpu->run. Ends the run. */
@@ -15,8 +16,9 @@ void report_run_failure(struct vcpu *vcpu, int code);
 
 /*
  * Main thread, once the vCPU has left the guest: one line that says where it
- * was, for a run that was ended from outside.
+ * was, by @symbols, for a run that was ended from outside.
  */
-void report_where(const struct vcpu *vcpu, char *to, size_t size);
+void report_where(const struct vcpu *vcpu, const struct symbols *symbols,
+		  char *to, size_t size);
 
 #endif

@@ -88,8 +88,11 @@ static void add_disk(json_t *devices, const struct disk *disk)
 	}
 }
 
-static void put_net(json_t *object, const struct virtio_net_stats *stats)
+/* With vhost the kernel counts, not we: interface statistics of the tap. */
+static void put_net(json_t *object, const struct virtio_net_stats *stats,
+		    bool vhost)
 {
+	json_object_set_new(object, "vhost", json_boolean(vhost));
 	put(object, "packets", stats->packets);
 	put(object, "bytes", stats->bytes);
 	put(object, "drops", stats->drops);
@@ -104,12 +107,13 @@ static void add_nic(json_t *devices, const struct nic *nic)
 	json_t *queues = add_device(devices, nic->name, &nic->device.device);
 
 	for (unsigned int i = 0; i < nic->device.pair_count; i++) {
+		bool lent = virtio_net_is_lent(&nic->device, i);
 		struct virtio_net_stats receive;
 		struct virtio_net_stats send;
 
 		virtio_net_read_stats(&nic->device, i, &receive, &send);
-		put_net(json_array_get(queues, 2 * (size_t)i), &receive);
-		put_net(json_array_get(queues, 2 * (size_t)i + 1), &send);
+		put_net(json_array_get(queues, 2 * (size_t)i), &receive, lent);
+		put_net(json_array_get(queues, 2 * (size_t)i + 1), &send, lent);
 	}
 }
 
@@ -126,6 +130,7 @@ static json_t *iothread_object(const struct iothread *io)
 	put(object, "rearmed", stats.rearmed);
 	put(object, "spins", stats.spins);
 	put(object, "spin_hits", stats.spin_hits);
+	put(object, "batch_tries", stats.batch_tries);
 	return object;
 }
 

@@ -6,7 +6,10 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include "vmm/debug.h"
 #include "vmm/report.h"
+#include "vmm/trace.h"
+#include "vmm/wall_clock.h"
 
 /* vCPU threads run our exit handlers only: a small stack, and little of it is
  * ever touched. */
@@ -127,44 +130,75 @@ static bool handle_exit(struct vcpu *vcpu)
 	case KVM_EXIT_IOAPIC_EOI:
 		irqchip_eoi(vcpu->env->irqchip, vcpu->run->eoi.vector);
 		return true;
+	case KVM_EXIT_X86_WRMSR:
+		wall_clock_serve(vcpu->env->wall_clock, vcpu->run);
+		return true;
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 		return true;
 	default:
+		if (vcpu->env->debug && debug_on_exit(vcpu->env->debug, vcpu))
+			return true;
 		report_fatal_exit(vcpu);
 		return false;
 	}
 }
 
-/* A kick that comes after immediate_exit was cleared sets it again, and one
- * that came before shows in what the caller looks at next. */
-static void wait_while_paused(struct vcpu *vcpu)
+static bool is_held(struct vcpu *vcpu)
+{
+	return atomic_load(&vcpu->env->paused) || atomic_load(&vcpu->held);
+}
+
+static void wait_while_held(struct vcpu *vcpu)
 {
 	struct vcpu_env *env = vcpu->env;
 
 	pthread_mutex_lock(&env->pause_lock);
-	while (atomic_load(&env->paused) && !atomic_load(&env->stop))
+	vcpu->parked = true;
+	if (env->debug)
+		loop_wake(env->verdict->loop);
+	while (is_held(vcpu) && !atomic_load(&env->stop))
 		pthread_cond_wait(&env->pause_ended, &env->pause_lock);
+	vcpu->parked = false;
 	pthread_mutex_unlock(&env->pause_lock);
 	/* The guest's watchdogs are not to count the pause (api.rst,
 	 * KVM_KVMCLOCK_CTRL); fails where the guest has no kvmclock. */
 	(void)ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
-	__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 }
 
+static void set_immediate_exit(struct vcpu *vcpu, uint8_t value)
+{
+	__atomic_store_n(&vcpu->run->immediate_exit, value, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * A kick that comes after immediate_exit was cleared sets it again, and one
+ * that came before shows in what the loop looks at next.
+ *
+ * A vCPU that is held goes into KVM_RUN once more all the same: registers and
+ * memory are only right when KVM has finished the access that we served
+ * (api.rst 5, the note on KVM_EXIT_IO and its like).
+ */
 static void run_guest(struct vcpu *vcpu)
 {
+	bool held;
+
 	while (!atomic_load_explicit(&vcpu->env->stop, memory_order_acquire)) {
-		if (atomic_load(&vcpu->env->paused)) {
-			wait_while_paused(vcpu);
+		held = is_held(vcpu);
+		if (held)
+			set_immediate_exit(vcpu, 1);
+		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
+			if (errno != EINTR && errno != EAGAIN) {
+				report_run_failure(vcpu, errno);
+				return;
+			}
+			if (held)
+				wait_while_held(vcpu);
+			set_immediate_exit(vcpu, 0);
 			continue;
 		}
-		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
-			if (errno == EINTR || errno == EAGAIN)
-				continue;
-			report_run_failure(vcpu, errno);
-			return;
-		}
+		if (vcpu->env->trace)
+			trace_exit(vcpu->env->trace, vcpu);
 		if (!handle_exit(vcpu))
 			return;
 	}

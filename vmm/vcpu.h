@@ -18,6 +18,26 @@
 #include "vmm/irqchip.h"
 #include "vmm/kvm.h"
 #include "vmm/verdict.h"
+#include "vmm/wall_clock.h"
+
+struct debug;
+struct trace;
+
+/* Why a vCPU stopped for a debugger (vmm/debug.h). */
+enum debug_hit_kind {
+	DEBUG_HIT_NONE,
+	DEBUG_HIT_PAUSED, /* because somebody asked */
+	DEBUG_HIT_STEP,
+	DEBUG_HIT_SOFTWARE,
+	DEBUG_HIT_HARDWARE,
+	DEBUG_HIT_WRITE, /* a watchpoint; addr is the watched one */
+	DEBUG_HIT_ACCESS,
+};
+
+struct debug_hit {
+	enum debug_hit_kind kind;
+	uint64_t addr;
+};
 
 /* What every vCPU of a machine shares; outlives them. */
 struct vcpu_env {
@@ -26,11 +46,14 @@ struct vcpu_env {
 	struct bus *pio;
 	struct bus *mmio;
 	struct irqchip *irqchip;
+	const struct wall_clock *wall_clock;
 	struct verdict *verdict;
 	atomic_bool stop; /* leave the run loop */
 	atomic_bool paused; /* stay out of the guest until told otherwise */
 	pthread_mutex_t pause_lock;
-	pthread_cond_t pause_ended; /* paused or stop changed; with the lock */
+	pthread_cond_t pause_ended; /* paused, held or stop changed; with it */
+	struct debug *debug; /* borrowed: a debugger's, or NULL */
+	struct trace *trace; /* borrowed, or NULL */
 };
 
 struct vcpu {
@@ -40,6 +63,12 @@ struct vcpu {
 	struct kvm_run *run; /* owned mapping */
 	pthread_t thread;
 	bool started;
+	/* For a debugger (vmm/debug.h). */
+	atomic_bool held; /* stay out of the guest, as when paused */
+	bool parked; /* it does; guarded by pause_lock */
+	atomic_bool has_hit; /* set by the vCPU behind `hit` */
+	struct debug_hit hit;
+	bool steps; /* one instruction; changed while parked */
 };
 
 /* Creates vCPU @index with CPUID @cpuid (whose APIC id is set here). */

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/kvm.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
@@ -137,8 +138,7 @@ static void on_set_vector(void *opaque, unsigned int vector, uint64_t addr,
 {
 	struct virtio_seat *seat = opaque;
 
-	(void)masked; /* nobody pulses it then */
-	irqchip_message_set(&seat->messages[vector], addr, data);
+	irqchip_message_set(&seat->messages[vector], addr, data, masked);
 }
 
 static int plug_pci(struct virtio_seat *seat, struct err *err)
@@ -166,13 +166,17 @@ static int plug_pci(struct virtio_seat *seat, struct err *err)
 		return err_sys(err, ENOMEM, "%s", seat->device->type->name);
 	}
 	for (unsigned int i = 0; i < vectors; i++) {
-		irqchip_message_init(&seat->messages[i], bus->config.irqchip);
+		irqchip_message_init(&seat->messages[i], bus->config.irqchip,
+				     seat->name, i);
 		lines[i] = &seat->messages[i].line;
 	}
 	virtio_pci_init(seat->pci, seat->device, &machine);
 	slot = pci_host_add(bus->pci, &seat->pci->function, 0, err);
 	if (slot < 0)
 		return slot;
+	/* As lspci in the guest names it. */
+	snprintf(seat->name, sizeof(seat->name), "virtio-%s 00:%02x.0",
+		 seat->device->type->name, (unsigned int)slot);
 	/* INTA of slot n is the machine's INTx line n modulo 4, as told to
 	 * the guest (boot/acpi_dsdt.c). */
 	irqchip_shared_line_init(&seat->intx,
@@ -182,6 +186,8 @@ static int plug_pci(struct virtio_seat *seat, struct err *err)
 
 static int init_pci(struct virtio_bus *bus, struct err *err)
 {
+	static const char *const names[VIRTIO_BUS_INTX] = { "INTA", "INTB",
+							    "INTC", "INTD" };
 	const struct pci_host_config config = {
 		.pio = bus->config.pio,
 		.mmio = bus->config.mmio,
@@ -200,7 +206,7 @@ static int init_pci(struct virtio_bus *bus, struct err *err)
 	}
 	for (unsigned int i = 0; i < VIRTIO_BUS_INTX; i++)
 		irqchip_shared_pin_init(&bus->intx[i], bus->config.irqchip,
-					INTX_GSI + i);
+					INTX_GSI + i, names[i]);
 	return 0;
 }
 
@@ -220,8 +226,10 @@ static int plug_mmio(struct virtio_seat *seat, struct err *err)
 	seat->mmio = calloc(1, sizeof(*seat->mmio));
 	if (!seat->mmio)
 		return err_sys(err, ENOMEM, "%s", seat->device->type->name);
+	snprintf(seat->name, sizeof(seat->name), "virtio-%s",
+		 seat->device->type->name);
 	irqchip_line_init(&seat->irq, bus->config.irqchip,
-			  mmio_gsis[bus->count]);
+			  mmio_gsis[bus->count], seat->name);
 	virtio_mmio_init(seat->mmio, seat->device, &seat->irq.line, false);
 	range.device = seat->mmio;
 	rc = bus_add(bus->config.mmio, &range, err);

@@ -32,6 +32,7 @@ enum virtio_transport {
 struct virtio_seat {
 	struct virtio_bus *bus; /* borrowed */
 	struct virtio_device *device; /* borrowed */
+	char name[24]; /* "virtio-blk 00:01.0", for the trace of interrupts */
 	struct virtio_pci *pci; /* owned, or NULL */
 	struct irqchip_message *messages; /* owned array, with pci */
 	struct irqchip_shared_line intx; /* with pci */

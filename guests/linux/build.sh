@@ -5,6 +5,7 @@
 #	OUT/vmlinux		the ELF file inside it
 #	OUT/config		its configuration
 #	OUT/initrd.cpio.gz	busybox, virtio modules and init.c
+#	OUT/vm.cpio		what hull-ct launches in VMs: modules, guests/vm
 #
 # Downloads go to $HULL_CACHE (default build/cache).
 set -euo pipefail
@@ -22,6 +23,8 @@ modules=(virtio_mmio virtio_pci virtio_blk virtio_net virtio_console virtio_rng
 	virtio_balloon vmw_vsock_virtio_transport pvpanic-mmio pvpanic-pci)
 # The power button is of use only with the driver that reports its event.
 button=(button evdev)
+# What the VM of a container always has.
+vm_modules=(virtio_pci virtio_blk virtio_console virtio_net overlay button evdev)
 
 die()
 {
@@ -130,6 +133,29 @@ build_initrd()
 	rm -rf "$root"
 }
 
+# Not compressed, which saves the guest the work.
+build_vm_initrd()
+{
+	local file number=10
+	rm -rf "$root"
+	mkdir -p "$root"/{dev,modules}
+	"${CC:-gcc}" -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -static -s \
+		-I "$top" -o "$root/init" "$top"/guests/vm/*.c
+	while read -r file; do
+		# The names are the order.
+		install -m 644 "$file" "$root/modules/$number-${file##*/}"
+		number=$((number + 1))
+	done < <(for module in "${vm_modules[@]}"; do depends "$module"; done |
+		awk '!seen[$0]++')
+	{
+		console_node dev/console
+		(cd "$root" && find . -mindepth 1 | LC_ALL=C sort |
+			cpio --quiet --reproducible -o -H newc -R 0:0)
+	} >"$out/vm.tmp.cpio"
+	mv "$out/vm.tmp.cpio" "$out/vm.cpio"
+	rm -rf "$root"
+}
+
 PATH=$PATH:/sbin:/usr/sbin
 check_tools
 mkdir -p "$out"
@@ -142,3 +168,4 @@ for file in vmlinuz:bzImage vmlinux:vmlinux config:config; do
 		cp "$kernel/${file%:*}" "$out/${file#*:}"
 done
 build_initrd
+build_vm_initrd

@@ -4,7 +4,7 @@
 # to the initrd: cat initrd.cpio.gz tools.cpio.gz >both.
 #
 # fio, iperf3, ethtool, mkfs.ext4 and e2fsck are those of this host, with the
-# libraries that they need; netload and kexec are made from the C files here.
+# libraries that they need; netload, kexec and bulk are made from the C files here.
 #
 # Theory of operation. Debian's fio links the client libraries of half a dozen
 # storage networks, 60 libraries and 120 MB, and binds all their symbols before
@@ -24,7 +24,7 @@ loader=/lib64/ld-linux-x86-64.so.2
 # PROGRAM:PACKAGE
 programs=(fio:fio iperf3:iperf3 ethtool:ethtool mkfs.ext4:e2fsprogs
 	e2fsck:e2fsprogs)
-own=(netload kexec)
+own=(netload kexec bulk)
 kept=(libc.so.6 libm.so.6 libz.so.1 libnuma.so.1 libaio.so.1 libiperf.so.0
 	libext2fs.so.2 libcom_err.so.2 libblkid.so.1 libuuid.so.1 libe2p.so.2
 	libmnl.so.0)
@@ -146,7 +146,7 @@ build()
 		"${CC:-gcc}" -std=gnu11 -O2 -Wall -Wextra -static -s \
 			-o "$root/bin/$name" "$here/$name.c"
 	done
-	install -m 755 "$root/bin/netload" "$out/netload"
+	install -m 755 "$root/bin/netload" "$root/bin/bulk" "$out"
 	# without it mkfs.ext4 makes no journal
 	install -m 644 /etc/mke2fs.conf "$root/etc/mke2fs.conf"
 	(cd "$root" && find . -mindepth 1 | LC_ALL=C sort |

@@ -15,8 +15,11 @@ FUZZ_CFLAGS    = -std=gnu11 -O1 -g -fno-omit-frame-pointer \
 		 -fno-sanitize-recover=all -MMD -MP
 FUZZ_NAMES     = $(patsubst tests/fuzz/fuzz_%.c,%,\
 		 $(wildcard tests/fuzz/fuzz_*$(FUZZ)*.c))
-FUZZ_OBJS      = $(foreach l,$(LAYERS),$(patsubst %.c,$(FUZZ_BUILD)/obj/%.o,\
+FUZZ_OBJS      = $(foreach l,$(HULL),$(patsubst %.c,$(FUZZ_BUILD)/obj/%.o,\
 		 $(filter-out vmm/main.c,$(call srcs,$(l)))))
+
+# What unpacks images is a program of its own.
+FUZZ_OBJS     += $(addprefix $(FUZZ_BUILD)/obj/unpack/,layer.o name.o)
 
 $(FUZZ_BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -24,13 +27,26 @@ $(FUZZ_BUILD)/obj/%.o: %.c
 
 $(FUZZ_BUILD)/obj/vmm/version.o: $(BUILD)/version
 
+# Harnesses ct_NAME are hull-ct's.
+FUZZ_CT_OBJS   = $(foreach l,$(HULL_CT),$(patsubst %.c,$(FUZZ_BUILD)/obj/%.o,\
+		 $(filter-out container/main.c,$(call srcs,$(l)))))
+
+$(FUZZ_BUILD)/obj/container/version.o: $(BUILD)/version
+
+$(FUZZ_BUILD)/ct.a: $(FUZZ_CT_OBJS)
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(FUZZ_BUILD)/fuzz_ct_%: $(FUZZ_BUILD)/obj/tests/fuzz/fuzz_ct_%.o $(FUZZ_BUILD)/ct.a
+	@$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS_CT)
+
 # An archive, so that a harness links only what it calls.
 $(FUZZ_BUILD)/all.a: $(FUZZ_OBJS)
 	@rm -f $@
 	@$(AR) rcs $@ $^
 
 $(FUZZ_BUILD)/fuzz_%: $(FUZZ_BUILD)/obj/tests/fuzz/fuzz_%.o $(FUZZ_BUILD)/all.a
-	@$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS)
+	@$(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LIBS) -larchive
 
 .SECONDARY: $(FUZZ_NAMES:%=$(FUZZ_BUILD)/obj/tests/fuzz/fuzz_%.o) \
 	$(FUZZ_NAMES:%=$(FUZZ_BUILD)/fuzz_%)

@@ -155,7 +155,7 @@ static inline uint64_t guest_value(struct guest *guest)
 /* Memory between two pages that nobody may touch. */
 static inline uint8_t *guest_map(uint64_t size)
 {
-	uint8_t *base = mmap(NULL, size + 2 * GUEST_PAGE, PROT_NONE,
+	uint8_t *base = mmap(NULL, size + 2 * (size_t)GUEST_PAGE, PROT_NONE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	guest_require(base != MAP_FAILED, "no memory");

@@ -45,7 +45,7 @@ static inline void guest_type(struct guest *guest)
 {
 	static const uint8_t text[16 * 37];
 	struct chardev *chardev = guest_chardev(guest);
-	size_t len = (guest_digit(guest) + 1) * 37;
+	size_t len = (guest_digit(guest) + (size_t)1) * 37;
 
 	chardev_fake_type(chardev, text, len);
 }
@@ -56,7 +56,7 @@ static inline void guest_drain(struct guest *guest)
 	unsigned int queue = chardev == guest_console_of(guest)->chardevs ? 1 :
 									    5;
 	unsigned int before = guest->queue;
-	unsigned int amount = guest_digit(guest);
+	size_t amount = guest_digit(guest);
 
 	atomic_store(&chardev->out_len, 0);
 	if (amount < 15) {

@@ -150,6 +150,156 @@ test_elf_of_other_machines()
 	assert_refused 2 "$T/arm"
 }
 
+# --- kernels that are not Linux ------------------------------------------------
+
+# bend FILE OFFSET BYTES: a copy of it, $T/bent, with these bytes.
+bend()
+{
+	cp "$1" "$T/bent"
+	# shellcheck disable=SC2059 # the format is the bytes
+	printf "$3" | dd of="$T/bent" bs=1 seek="$2" conv=notrunc status=none
+}
+
+test_truncated_multiboot()
+{
+	local cut size kernel
+	for kernel in multiboot-addresses.bin multiboot.elf multiboot2.elf; do
+		# Behind the code of the ELF files are symbols and sections.
+		size=$(objdump -h "$GUESTS/bare/${kernel%.*}.elf" |
+			awk '$2 == ".rodata" { print $6, $3 }')
+		size=$((0x${size% *} + 0x${size#* }))
+		[ "$kernel" = multiboot-addresses.bin ] &&
+			size=$(stat -c %s "$GUESTS/bare/$kernel")
+		for cut in 1 4 11 12 20 31 32 40 52 84 100 500 $((size - 1)); do
+			head -c "$cut" "$GUESTS/bare/$kernel" >"$T/cut"
+			hull_run --kernel "$T/cut"
+			assert_refused 2 "$T/cut"
+		done
+	done
+}
+
+test_multiboot_headers()
+{
+	local kernel=$GUESTS/bare/multiboot-addresses.bin
+	# header_addr, load_end_addr, entry_addr
+	bend "$kernel" 12 '\xff\xff\xff\xff'
+	hull_run --kernel "$T/bent"
+	assert_refused 2 "$T/bent" multiboot 'before the file'
+	bend "$kernel" 20 '\xff\xff\xff\xff'
+	hull_run --kernel "$T/bent"
+	assert_refused 2 "$T/bent" 'truncated|ends before'
+	bend "$kernel" 28 '\0\0\0\0'
+	hull_run --kernel "$T/bent"
+	assert_refused 2 "$T/bent" 'entry 0x0'
+	# flags 0x10083 and their checksum
+	bend "$kernel" 4 '\x83\x00\x01\x00\x7b\x4f\x51\xe4'
+	hull_run --kernel "$T/bent"
+	assert_refused 2 "$T/bent" 'does not know: 0x80'
+	hull_run --kernel "$kernel" --fdt on
+	assert_refused 2 fdt multiboot
+	hull_run --kernel "$kernel" --fdt on --boot multiboot
+	assert_refused 2 fdt multiboot
+	hull_run --kernel "$EXIT" --boot multiboot2
+	assert_refused 2 "$EXIT" 'multiboot 2'
+	hull_run --kernel "$LINUX/bzImage" --boot multiboot
+	assert_refused 2 bzImage multiboot
+}
+
+test_modules()
+{
+	local kernel=$GUESTS/bare/multiboot.elf options=() i
+	hull_run --kernel "$kernel" --module "$T/nowhere words"
+	assert_refused 2 "$T/nowhere" 'no such file'
+	hull_run --kernel "$kernel" --module "$T"
+	assert_refused 2 "$T" directory
+	hull_run --kernel "$kernel" --module ''
+	assert_refused 2 module empty
+	hull_run --kernel "$kernel" --module ' x'
+	assert_refused 2 module
+	truncate -s 200M "$T/big"
+	hull_run --kernel "$kernel" --module "$T/big" --memory 128
+	assert_refused 2 "$T/big" 'fit' memory
+	hull_run --kernel "$LINUX/bzImage" --module "$kernel"
+	assert_refused 2 module initrd
+	for i in {1..40}; do
+		options+=(--module "$kernel")
+	done
+	hull_run --kernel "$kernel" "${options[@]}"
+	assert_refused 2 'module.*more than 31'
+	hull_run --kernel "$kernel" --module "$kernel $(head -c 100000 \
+		/dev/zero | tr '\0' x)" --module "$kernel $(head -c 100000 \
+		/dev/zero | tr '\0' x)" --module "$kernel $(head -c 120000 \
+		/dev/zero | tr '\0' x)" --module "$kernel $(head -c 120000 \
+		/dev/zero | tr '\0' x)"
+	assert_refused 2 'texts.*more than 320 KiB'
+}
+
+test_flat()
+{
+	local binary=$GUESTS/bare/flat.bin
+	hull_run --flat "$T/nowhere"
+	assert_refused 2 "$T/nowhere" 'no such file'
+	hull_run --flat "$binary@here"
+	assert_refused 2 here address
+	hull_run --flat "$binary@0x100000"
+	assert_refused 2 'real mode'
+	hull_run --flat "$binary@0xe0000,mode=64"
+	assert_refused 2 '0xe0000' 'below 1 MiB'
+	hull_run --flat "$binary@0x10000000,mode=32"
+	assert_refused 2 memory
+	hull_run --flat "$binary,mode=8"
+	assert_refused 2 mode '16\|32\|64'
+	hull_run --flat "$binary" --kernel "$EXIT"
+	assert_refused 2 kernel flat
+	hull_run --flat "$binary" --boot elf
+	assert_refused 2 boot
+	hull_run --flat "$binary" --module "$binary"
+	assert_refused 2 module
+	hull_run --flat ''
+	assert_refused 2 flat empty
+	hull_run --flat mode=16
+	assert_refused 2 flat image
+}
+
+test_devices_of_test_kernels()
+{
+	hull_run --kernel "$EXIT" --debugcon "file=$T/no/where"
+	assert_refused 2 "$T/no/where"
+	hull_run --kernel "$EXIT" --debugcon file=
+	assert_refused 2 debugcon
+	hull_run --kernel "$EXIT" --debugcon loud
+	assert_refused 2 loud
+	hull_run --kernel "$EXIT" --fw-cfg perhaps
+	assert_refused 2 perhaps
+	hull_run --kernel "$EXIT" --pm-timer perhaps
+	assert_refused 2 perhaps
+}
+
+# EFI programs that are no unified kernel image, and cut ones.
+test_efi_programs()
+{
+	local cut
+	{
+		printf 'MZ'
+		head -c 58 /dev/zero
+		printf '\x40\0\0\0PE\0\0\x64\x86'
+		head -c 2000 /dev/zero
+	} >"$T/program.efi"
+	hull_run --kernel "$T/program.efi"
+	assert_refused 2 "$T/program.efi" 'EFI program' linux
+	bend "$T/program.efi" 68 '\x64\xaa'
+	hull_run --kernel "$T/bent"
+	assert_refused 2 "$T/bent" 'another processor'
+	bend "$T/program.efi" 70 '\x60\x00\xff\xff'
+	hull_run --kernel "$T/bent"
+	assert_refused 2 "$T/bent" truncated
+	for cut in 1 2 60 64 68 90 700; do
+		head -c $cut "$T/program.efi" >"$T/cut"
+		hull_run --kernel "$T/cut"
+		assert_refused 2 "$T/cut"
+	done
+}
+
 test_truncated_bzimage()
 {
 	local image=$LINUX/bzImage size cut

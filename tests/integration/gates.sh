@@ -58,8 +58,8 @@ test_clean_tree_passes_every_gate()
 	local name
 	clean_tree
 	compile core/good.c
-	for name in format layers globals banned headers length shell warnings \
-		cppcheck tidy analyzer; do
+	for name in format layers globals banned headers length shell cppcheck \
+		tidy analyzer; do
 		gate "$name" build/obj
 		assert_status 0
 		assert_has "$out" "check-$name: ok"
@@ -205,8 +205,8 @@ test_headers()
 		>"$T/tree/core/bad.h"
 	printf 'struct twice {\n\tint a;\n};\n' >"$T/tree/core/twice.h"
 	gate headers
-	found 'core/bad\.h:1: \[headers\] does not compile alone with gcc'
-	found 'core/twice\.h:1: \[headers\] does not compile alone with clang'
+	found 'core/bad\.h:1: \[headers\] does not compile alone'
+	found 'core/twice\.h:1: \[headers\] does not compile alone'
 	found 'core/twice\.h:1: \[headers\] the guard should be CORE_TWICE_H'
 }
 
@@ -233,26 +233,32 @@ test_shell()
 	found 'tools/script:2: \[SC2086\]'
 }
 
+# timeout: 150
 test_warnings_and_their_cache()
 {
 	clean_tree
-	gate warnings
+	gate tidy
 	assert_status 0
 	printf 'int bad_x(int a);\nint bad_x(int a)\n{\n\tint b;\n\n\treturn a;\n}\n' \
 		>"$T/tree/core/bad.c"
-	gate warnings
-	found 'core/bad\.c:4: \[clang\] unused variable'
+	gate tidy
+	found 'core/bad\.c:4: \[clang-diagnostic-unused-variable\]'
 	# A failure is not remembered as a success.
-	gate warnings
-	found 'core/bad\.c:4: \[clang\]'
+	gate tidy
+	found 'core/bad\.c:4: \[clang-diagnostic-unused-variable\]'
+	printf '#define __mine 1\nint _x(int a);\nint _x(int a)\n{\n\treturn a;\n}\n' \
+		>"$T/tree/core/bad.c"
+	gate tidy
+	found 'core/bad\.c:1: \[clang-diagnostic-reserved-macro-identifier\]'
+	found 'core/bad\.c:2: \[clang-diagnostic-reserved-identifier\]'
 	# A change of a header invalidates what includes it.
 	rm "$T/tree/core/bad.c"
-	gate warnings
+	gate tidy
 	assert_status 0
 	sed -i 's/good_add(int a, int b)/good_add(int a, long b)/' \
 		"$T/tree/core/good.h"
-	gate warnings
-	found 'core/good\.c:3: \[clang\] conflicting types'
+	gate tidy
+	found 'core/good\.c:3: \[clang-diagnostic-error\] conflicting types'
 }
 
 test_tidy()
@@ -272,7 +278,6 @@ END
 	gate tidy
 	found 'core/bad\.c:2: \[misc-no-recursion\]'
 	gate analyzer
-	found 'core/bad\.c:2: \[misc-no-recursion\]'
 	found 'core/bad\.c:8: \[clang-analyzer-core\.NullDereference\]'
 }
 

@@ -11,7 +11,7 @@ run_sample()
 	printf '# where: none\n# timeout: %s\n\ntest_a()\n{\n%s\n}\n' \
 		"${limit:-20}" "$1" >"$T/tree/tests/integration/sample.sh"
 	run env -u HULL_TEST_RESULTS -u HULL_TEST_LOCK HULL_TEST_PLACE=host \
-		BUILD="$T/tree/build" \
+		HULL_TEST_PATIENCE="${patience:-1}" BUILD="$T/tree/build" \
 		bash "$T/tree/tests/integration/harness.sh" sample.a
 }
 
@@ -46,10 +46,10 @@ test_skip()
 
 test_time_out()
 {
-	limit=1
+	limit=1 patience=2
 	run_sample '	sleep 30'
 	assert_status 1
-	assert_has "$out" 'not ok sample.a # no end after 1 seconds'
+	assert_has "$out" 'not ok sample.a # no end after 2 seconds'
 }
 
 test_left_process()

@@ -9,7 +9,7 @@
 # A file tests/integration/FILE.sh defines functions test_TEST. Comment lines
 # of the file's head, or right above a function, say for all or for one:
 #
-#   # where: none | host-kvm | linux-kvm	what it needs (docs/hacking.md)
+#   # where: none | host-kvm | linux-kvm | cgroup2	what it needs (docs/hacking.md)
 #   # root: yes		only root can run it
 #   # seconds: N	how long it takes in the lab, roughly
 #   # timeout: N	when it counts as hung (default 60)
@@ -33,6 +33,8 @@ GUESTS=$BUILD/guests
 TOOLS=$BUILD/tests/tools LINUX=$BUILD/guests/linux
 # host or lab; the lab is an emulated machine, several times slower.
 PLACE=${HULL_TEST_PLACE:-host}
+# What tests wait for may take so many times as long as they say.
+PATIENCE=${HULL_TEST_PATIENCE:-1}
 readonly SKIPPED=77
 
 # list_tests FILE...: lines NAME WHERE ROOT SECONDS TIMEOUT.
@@ -93,9 +95,11 @@ marked_processes()
 # Kills what a test left, and says what that was.
 sweep()
 {
-	local mark=$1 pid left=''
+	local mark=$1 pid text left=''
 	for pid in $(marked_processes "$mark"); do
-		left+="$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null); "
+		text=$(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline")
+		# Without any it is at its end already.
+		[ -z "$text" ] || left+="$text; "
 		kill -KILL "$pid" 2>/dev/null
 	done
 	printf '%s' "$left"
@@ -111,20 +115,37 @@ unmount_below()
 		/proc/self/mounts | sort -r) 2>/dev/null
 }
 
+# Says every two minutes that the test NAME still runs: what is silent for longer
+# is a lab that has died. Waits at a pipe of its own; sleep(1) would outlive it.
+tell_of_long_test()
+{
+	local name=$1 for_ever minutes=0
+	exec {for_ever}<> <(:)
+	while ! read -r -t 120 -u "$for_ever"; do
+		echo "# $name: $((minutes += 2)) minutes so far"
+	done
+}
+
 # run_test NAME TIMEOUT: prints the result line and, for a failure, the end of
 # what the test printed. All of it at once, so that parallel tests do not mix.
 run_test()
 {
 	local name=$1 limit=$2 file=${1%%.*} log status left reason start line
+	local teller=''
 	log=$RESULTS/$name.log
 	mkdir -p "$RESULTS"
-	[ "$PLACE" = lab ] && limit=$((limit * 3))
+	limit=$((limit * PATIENCE))
 	start=${EPOCHREALTIME/./}
+	if [ "$PLACE" = lab ]; then
+		tell_of_long_test "$name" &
+		teller=$!
+	fi
 	T=$(mktemp -d "${TMPDIR:-/tmp}/hull-test.XXXXXX") || return 2
 	export T HULL_TEST_MARK=$name-$BASHPID-$start
 	timeout --kill-after=5 "$limit" bash "$HERE/harness.sh" --one \
 		"$file" "${name#*.}" </dev/null >"$log" 2>&1
 	status=$?
+	[ -z "$teller" ] || kill "$teller"
 	left=$(sweep "$HULL_TEST_MARK")
 	printf -v line '%d.%d' $(((${EPOCHREALTIME/./} - start) / 1000000)) \
 		$(((${EPOCHREALTIME/./} - start) / 100000 % 10))
@@ -324,7 +345,7 @@ wait_for()
 {
 	local limit=$1 what=$2 end
 	shift 2
-	[ "$PLACE" = lab ] && limit=$((limit * 3))
+	limit=$((limit * PATIENCE))
 	end=$((SECONDS + limit))
 	until "$@"; do
 		[ $SECONDS -lt $end ] || fail "no $what after $limit seconds"

@@ -10,8 +10,8 @@ initrd_with()
 	printf '%s\n' "$1" >"$T/more/test.sh"
 	(cd "$T/more" && find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0) |
 		gzip -1 >"$T/more.gz"
-	# $tools: programs for it, see guests/linux/tools.sh.
-	cat "$LINUX/initrd.cpio.gz" ${tools:+"$tools"} "$T/more.gz" \
+	# $guest_tools: programs for it, see guests/linux/tools.sh.
+	cat "$LINUX/initrd.cpio.gz" ${guest_tools:+"$guest_tools"} "$T/more.gz" \
 		>"$T/initrd"
 }
 
@@ -38,7 +38,7 @@ start_linux()
 	: >"$T/out"
 	"$HULL" run --kernel "$LINUX/bzImage" --initrd "$T/initrd" \
 		--cmdline "console=${console:-hvc0} loglevel=5 panic=-1 hull.file=/test.sh" \
-		--timeout 400 "$@" </dev/null >"$T/out" 2>"$T/err" &
+		--timeout "${limit:-400}" "$@" </dev/null >"$T/out" 2>"$T/err" &
 	linux_pid=$!
 }
 
@@ -49,7 +49,10 @@ said_or_gone() { said "$1" || gone "$linux_pid"; }
 # heard SECONDS LINE: waits until the guest printed a line that begins so.
 heard()
 {
-	wait_for "$1" "line '$2' of the guest" said_or_gone "$2"
+	(wait_for "$1" "line '$2' of the guest" said_or_gone "$2") || {
+		tail -n 30 "$T/out"
+		exit 1
+	}
 	said "$2" || {
 		end_linux
 		fail "the guest ended before it said '$2'"
@@ -109,3 +112,61 @@ noise_file()
 }
 
 sum_of() { md5sum <"$1" | cut -d ' ' -f 1; }
+
+# spin_on DISK: a monitor that holds it, in the background as $holder.
+spin_on()
+{
+	"$HULL" run --kernel "$GUESTS/spin.elf" --timeout 60 --disk "$1" \
+		</dev/null >"$T/o" 2>"$T/e" &
+	holder=$!
+	wait_for 10 "vCPU thread" has_threads "$holder" 2
+}
+
+# Flushes that a block device has got (Linux Documentation/block/stat.rst).
+flushes_of()
+{
+	local fields
+	read -r -a fields <"/sys/block/${1##*/}/stat"
+	echo "${fields[15]}"
+}
+
+# $guest_tools: programs for the guest, see guests/linux/tools.sh.
+need_tools()
+{
+	[ -e "$LINUX/tools.cpio.gz" ] || fail "no tools.cpio.gz: make linux-tools"
+	guest_tools=$LINUX/tools.cpio.gz
+}
+
+# What a script prints for dump_is_right.
+# shellcheck disable=SC2034 # of those that source this
+tell_places='grep -E " (linux_banner|page_offset_base|phys_base)$" /proc/kallsyms'
+
+# place_of SYMBOL: in the guest of which boot_linux printed the places.
+place_of() { echo "0x$(sed -n "s/^\([0-9a-f]*\) . $1\$/\1/p" <<<"$out")"; }
+
+# dump_is_right FILE: the kernel's messages come out of it without any symbols,
+# all of its page structures can be followed, and gdb finds the same text where
+# the kernel has mapped itself and where it has mapped all memory.
+dump_is_right()
+{
+	local banner base phys
+	need_program makedumpfile makedumpfile
+	need_program gdb gdb
+	banner=$(place_of linux_banner)
+	base=$(place_of page_offset_base)
+	phys=$(place_of phys_base)
+	run makedumpfile --dump-dmesg "$1" "$T/dmesg"
+	assert_status 0
+	tail -n 20 "$T/dmesg"
+	grep -q 'Linux version 6.1' "$T/dmesg" || fail "no first message"
+	run makedumpfile -c -d 31 "$1" "$T/small"
+	assert_status 0
+	assert_le "$(stat -c %s "$T/small")" \
+		$(($(stat -c %b "$1") * 512 / 2)) "bytes of the filtered dump"
+	run gdb -nx -batch -ex "x/s $banner" -ex "x/s *(unsigned long *)$base + \
+		($banner - 0xffffffff80000000 + *(unsigned long *)$phys)" \
+		-ex 'info threads' -core "$1"
+	assert_eq "$(grep -c 'Linux version 6.1' <<<"$out")" 2 \
+		"places of the kernel's banner"
+	assert_has "$out" 'LWP 1'
+}

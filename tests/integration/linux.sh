@@ -124,12 +124,47 @@ done' --cpus 8 --memory 5G
 	done
 }
 
-# The kernel's own decompressor runs in the guest.
+# make_symbols OFFSET: the ELF file $T/symbols, which says where those functions
+# were linked that the guest of boot_linux printed, which has moved by OFFSET.
+make_symbols()
+{
+	local text=0xffffffff81000000 options=() address name
+	while read -r address _ name; do
+		# There are several of the name io_serial_out.
+		[ "$name" = entry_SYSCALL_64 ] || name+=.${#options[@]}
+		address=$(printf 0x%x $((0x$address - $1 - text)))
+		options+=(--add-symbol "$name=.text:$address,function")
+	done < <(grep -E '^[0-9a-f]{16} [tT] ' <<<"$out")
+	need_program objcopy binutils
+	echo nop | as -o "$T/symbols.o" -
+	ld -Ttext "$text" -e "$text" -o "$T/symbols.elf" "$T/symbols.o"
+	objcopy "${options[@]}" "$T/symbols.elf" "$T/symbols"
+}
+
+# The kernel's own decompressor runs in the guest and moves the kernel (KASLR),
+# which a dump and, in the next boot, a trace take account of.
+# seconds: 45
 test_bzimage_own_entry()
 {
-	boot_linux bzImage "$common_script" --boot bzimage-entry --memory 256
+	local offset
+	boot_linux bzImage "$common_script
+$tell_places"'
+grep -E " (io_serial_out|entry_SYSCALL_64)$" /proc/kallsyms' \
+		--boot bzimage-entry --memory 256 --dump "$T/core" --dump-on all
 	assert_status 0
 	check_guest 1 256
+	offset=$(head -c 65536 "$T/core" | sed -n 's/^KERNELOFFSET=//p')
+	assert_match "$offset" '^[1-9a-f][0-9a-f]*$'
+	make_symbols "0x$offset"
+	dump_is_right "$T/core"
+	run "$HULL" run --kernel "$LINUX/bzImage" --boot bzimage-entry \
+		--memory 256 --vmlinux "$T/symbols" --trace io \
+		--trace-file "$T/trace" --expect 'Linux version' --timeout 100 \
+		</dev/null
+	assert_status 0
+	tail -n 3 "$T/trace"
+	assert_match "$(<"$T/trace")" \
+		'rip 0xffffffff[0-9a-f]+ <io_serial_out\.[0-9]+\+0x[0-9a-f]{1,2}> io out port 0x3f8'
 }
 
 # --- vmlinux -------------------------------------------------------------------
@@ -144,16 +179,20 @@ exit 41' --memory 128 --debug-exit value
 	check_guest 1 128
 }
 
-# SIGTERM presses the power button, to which the guest's init answers.
+# SIGTERM presses the power button, to which the guest's init answers. The
+# interrupts of that and of a disk are traced.
 test_vmlinux_2_cpus_power_button()
 {
-	local pid
+	local pid to='vector 0x[0-9a-f]+ to (apic|logical) [0-9]+ edge address 0xfee'
+	truncate -s 1M "$T/disk"
 	initrd_with "$common_script"'
+cat /dev/vda | wc -c
 echo "hull-init: script exited 0"
 echo "waiting"
 sleep 200'
 	"$HULL" run --kernel "$LINUX/vmlinux" --initrd "$T/initrd" --cpus 2 \
-		--memory 256 --timeout 200 \
+		--memory 256 --timeout 200 --disk "$T/disk,cache=writeback" \
+		--trace irq --trace-file "$T/trace" \
 		--cmdline "console=ttyS0 hull.file=/test.sh" \
 		</dev/null >"$T/out" 2>"$T/err" &
 	pid=$!
@@ -165,6 +204,10 @@ sleep 200'
 	assert_status 0
 	assert_has "$out" 'hull-init: power button'
 	check_guest 2 256
+	head -n 20 "$T/trace"
+	assert_match "$(<"$T/trace")" " irq serial gsi 4 $to"
+	assert_match "$(<"$T/trace")" " irq virtio-blk 00:01.0 msi-x [0-9] $to"
+	assert_match "$(<"$T/trace")" " irq acpi-power gsi 9 $to"
 }
 
 test_vmlinux_4_cpus()

@@ -9,9 +9,10 @@
  *   expect:TEXT   wait until TEXT came, after what earlier steps matched
  *   send:TEXT     type it; \r \n \t \\ and \xHH are understood
  *   raw, cooked   wait until the terminal is (not) in raw mode
- *   signal:NAME   INT TERM HUP QUIT SEGV ABRT KILL STOP CONT WINCH to the
+ *   signal:NAME   INT TERM HUP QUIT SEGV ABRT KILL STOP CONT WINCH TSTP to the
  *                 command
- *   size:RxC      rows and columns of the terminal, 24x80 at first
+ *   size:RxC      rows and columns of the terminal, 24x80 at first; as the
+ *                 first step it is there before the command
  *   sleep:MS      let that time pass
  *   end           wait until the command ended (also done behind the last step)
  *
@@ -67,6 +68,7 @@ static const struct {
 	{ "QUIT", SIGQUIT }, { "SEGV", SIGSEGV }, { "ABRT", SIGABRT },
 	{ "KILL", SIGKILL }, { "STOP", SIGSTOP }, { "CONT", SIGCONT },
 	{ "USR1", SIGUSR1 }, { "BUS", SIGBUS },	  { "WINCH", SIGWINCH },
+	{ "TSTP", SIGTSTP },
 };
 
 static int64_t now_ms(void)
@@ -401,6 +403,7 @@ int main(int argc, char **argv)
 	struct options o = { .report = NULL };
 	struct termios before;
 	bool ok = true;
+	int played = 0;
 	int flags;
 
 	if (!parse_options(argc, argv, &o)) {
@@ -414,13 +417,15 @@ int main(int argc, char **argv)
 	}
 	flags = fcntl(s.slave, F_GETFL);
 	s.due_ms = now_ms() + (int64_t)o.timeout_ms;
+	if (o.step_count && strncmp(o.steps[0], "size:", 5) == 0)
+		ok = play(&s, o.steps[played++]);
 	s.pid = fork();
 	if (s.pid < 0)
 		return EXIT_USAGE;
 	if (s.pid == 0)
 		run_command(s.slave, o.command);
-	for (int i = 0; ok && i < o.step_count; i++)
-		ok = play(&s, o.steps[i]);
+	while (ok && played < o.step_count)
+		ok = play(&s, o.steps[played++]);
 	ok = ok && step_end(&s);
 	end_command(&s);
 	ok = report(&s, o.report, &before, flags) && ok;

@@ -6,13 +6,13 @@
 #ifndef TESTS_UNIT_BLK_GUEST_H
 #define TESTS_UNIT_BLK_GUEST_H
 
-#include <check.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <stdlib.h>
 
 #include "tests/unit/block_double.h"
 #include "tests/unit/io_context_manual.h"
+#include "tests/unit/quick_check.h"
 #include "tests/unit/ring_driver.h"
 #include "virtio/blk.h"
 

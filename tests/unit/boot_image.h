@@ -345,8 +345,8 @@ static inline int image_file(const void *bytes, size_t len, char path[32])
 		number[--at] = (char)('0' + left % 10);
 		left /= 10;
 	} while (left);
-	memcpy(path, "/proc/self/fd/", 14);
-	memcpy(path + 14, number + at, sizeof(number) - at);
+	memcpy(mempcpy(path, "/proc/self/fd/", 14), number + at,
+	       sizeof(number) - at);
 	return fd;
 }
 

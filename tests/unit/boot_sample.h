@@ -5,7 +5,6 @@
 #ifndef TESTS_UNIT_BOOT_SAMPLE_H
 #define TESTS_UNIT_BOOT_SAMPLE_H
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,6 +17,7 @@
 
 #include "boot/platform.h"
 #include "core/util.h"
+#include "tests/unit/quick_check.h"
 
 #define SAMPLE_VIRTIO_BASE 0xd0000000ULL
 #define SAMPLE_ECAM_BASE   0xe0000000ULL

@@ -5,13 +5,13 @@
 #ifndef TESTS_UNIT_CHARDEV_DOUBLE_H
 #define TESTS_UNIT_CHARDEV_DOUBLE_H
 
-#include <check.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "core/util.h"
 #include "io/chardev.h"
 #include "tests/unit/loop_until.h"
+#include "tests/unit/quick_check.h"
 
 struct chardev_sink {
 	atomic_size_t room;

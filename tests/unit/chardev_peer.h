@@ -5,7 +5,6 @@
 #ifndef TESTS_UNIT_CHARDEV_PEER_H
 #define TESTS_UNIT_CHARDEV_PEER_H
 
-#include <check.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 
 #include "io/chardev.h"
 #include "tests/unit/chardev_double.h"
+#include "tests/unit/quick_check.h"
 
 static struct loop loop;
 static struct chardev *chardev;

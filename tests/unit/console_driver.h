@@ -5,11 +5,11 @@
 #ifndef TESTS_UNIT_CONSOLE_DRIVER_H
 #define TESTS_UNIT_CONSOLE_DRIVER_H
 
-#include <check.h>
 #include <errno.h>
 #include <linux/virtio_config.h>
 
 #include "tests/unit/chardev_fake.h"
+#include "tests/unit/quick_check.h"
 #include "tests/unit/ring_driver.h"
 #include "virtio/console.h"
 

@@ -6,9 +6,9 @@
 #ifndef TESTS_UNIT_IO_CONTEXT_DOUBLE_H
 #define TESTS_UNIT_IO_CONTEXT_DOUBLE_H
 
-#include <check.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -16,6 +16,7 @@
 
 #include "core/io_context.h"
 #include "core/util.h"
+#include "tests/unit/quick_check.h"
 
 #define IO_DOUBLE_WATCHES 16
 
@@ -28,6 +29,7 @@ struct io_double {
 	struct io_watch *watches[IO_DOUBLE_WATCHES]; /* of the thread */
 	struct io_timer *timers; /* of the thread, in no order */
 	struct io_batch *batches; /* of the thread */
+	atomic_uint found; /* what its `found` was told, in sum */
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t changed;
 	void (*run)(void *opaque);
@@ -287,6 +289,14 @@ static inline void *io_double_thread(void *opaque)
 	return NULL;
 }
 
+static inline void io_double_found(struct io_context *context,
+				   unsigned int count)
+{
+	struct io_double *io = container_of(context, struct io_double, context);
+
+	atomic_fetch_add(&io->found, count);
+}
+
 /* Without a thread: calls run at once, and the test takes the turns. */
 static inline void io_double_init(struct io_double *io)
 {
@@ -298,6 +308,7 @@ static inline void io_double_init(struct io_double *io)
 		.disarm = io_double_disarm,
 		.batch = io_double_batch,
 		.cancel_batch = io_double_cancel_batch,
+		.found = io_double_found,
 	};
 
 	*io = (struct io_double){ .context = { .ops = &ops } };

@@ -13,6 +13,7 @@ struct irq_double {
 	bool asserted;
 	unsigned int changes; /* calls of set_level */
 	unsigned int pulses;
+	int followed; /* the eventfd that it follows, or -1 */
 };
 
 static inline void irq_double_set_level(struct irq_line *line, bool asserted)
@@ -30,14 +31,25 @@ static inline void irq_double_pulse(struct irq_line *line)
 	self->pulses++;
 }
 
+static inline void irq_double_follow(struct irq_line *line, int fd)
+{
+	struct irq_double *self = container_of(line, struct irq_double, line);
+
+	self->followed = fd;
+}
+
 static inline void irq_double_init(struct irq_double *irq)
 {
 	static const struct irq_ops ops = {
 		.set_level = irq_double_set_level,
 		.pulse = irq_double_pulse,
+		.follow = irq_double_follow,
 	};
 
-	*irq = (struct irq_double){ .line = { .ops = &ops } };
+	*irq = (struct irq_double){
+		.line = { .ops = &ops },
+		.followed = -1,
+	};
 }
 
 #endif

@@ -211,7 +211,8 @@ static inline void ring_add_packed(struct ring_driver *ring,
 
 		store_le64(at, buffers[i].gpa);
 		store_le32(at + 8, buffers[i].len);
-		store_le16(at + 12, id);
+		/* 2.8.6: the last descriptor alone has it. */
+		store_le16(at + 12, i + 1 < count ? UINT16_MAX : id);
 		if (slot == first)
 			first_flags = flags;
 		else

@@ -1,5 +1,4 @@
 /* The ACPI tables: links, sums, contents, room, and what iasl says of them. */
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +7,7 @@
 #include "boot/load.h"
 #include "core/bytes.h"
 #include "tests/unit/boot_sample.h"
+#include "tests/unit/quick_check.h"
 
 #define AREA_SIZE (PLATFORM_BIOS_END - PLATFORM_BIOS_START)
 /* Any multiple of 16; not where they really go, to find fixed addresses. */
@@ -116,6 +116,27 @@ static void check_port(const uint8_t *address, uint64_t port)
 	ck_assert_uint_eq(load_le64(address + 4), port);
 }
 
+/* The RSDT lists what the XSDT does, in 32 bits. */
+START_TEST(test_rsdt)
+{
+	const uint8_t *rsdt;
+	const uint8_t *xsdt;
+	size_t count;
+
+	sample_add_pci(&sample);
+	build();
+	rsdt = table_at(load_le32(area + 16));
+	xsdt = table_at(load_le64(area + 24));
+	ck_assert_mem_eq(rsdt, "RSDT", 4);
+	count = (load_le32(xsdt + 4) - 36) / 8;
+	ck_assert_uint_eq(count, 3);
+	ck_assert_uint_eq((load_le32(rsdt + 4) - 36) / 4, count);
+	for (size_t i = 0; i < count; i++)
+		ck_assert_uint_eq(load_le32(rsdt + 36 + i * 4),
+				  load_le64(xsdt + 36 + i * 8));
+}
+END_TEST
+
 START_TEST(test_fadt)
 {
 	const uint8_t *fadt;
@@ -155,6 +176,24 @@ START_TEST(test_fadt_without_power)
 	ck_assert_uint_eq(load_le32(fadt + 112) & 1U << 10, 0);
 	ck_assert_uint_eq(load_le64(fadt + 120), 0);
 	ck_assert_uint_eq(load_le64(fadt + 248), 0);
+}
+END_TEST
+
+START_TEST(test_fadt_pm_timer)
+{
+	const uint8_t *fadt;
+
+	build();
+	ck_assert_uint_eq(load_le32(find("FACP") + 112) & 1U << 8, 0);
+	sample_add_port(&sample, PLATFORM_PM_TIMER, 0x608, 4, -1);
+	build();
+	fadt = find("FACP");
+	ck_assert_uint_eq(load_le32(fadt + 76), 0x608);
+	ck_assert_uint_eq(fadt[91], 4);
+	/* Port I/O of 32 bits, four bytes at once. */
+	ck_assert_mem_eq(fadt + 208, "\x01\x20\0\x03\x08\x06\0\0\0\0\0\0", 12);
+	ck_assert_uint_ne(load_le32(fadt + 112) & 1U << 8, 0);
+	ck_assert_uint_ne(load_le32(fadt + 112) & 1U << 20, 0);
 }
 END_TEST
 
@@ -310,11 +349,22 @@ START_TEST(test_guest_memory)
 {
 	struct gmem gmem;
 	gpa_t rsdp = 0;
+	uint64_t bytes = 0;
+	uint64_t end = 0;
 	const uint8_t *at;
 
 	ck_assert_int_eq(gmem_init(&gmem, 4 * MIB, 0, &err), 0);
-	ck_assert_int_eq(acpi_write(&sample.platform, &gmem, &rsdp, &err), 0);
+	ck_assert_int_eq(
+		acpi_write(&sample.platform, &gmem, &rsdp, &bytes, &err), 0);
 	ck_assert_uint_eq(rsdp, PLATFORM_BIOS_START);
+	ck_assert_int_eq(acpi_build(&sample.platform, area, sizeof(area),
+				    PLATFORM_BIOS_START, &layout, &err),
+			 0);
+	for (size_t i = 0; i < ACPI_TABLE_COUNT; i++)
+		end = max_u64(end,
+			      layout.tables[i].offset + layout.tables[i].size);
+	ck_assert_uint_eq(bytes, end);
+	ck_assert_mem_eq(gmem_ptr(&gmem, rsdp, bytes), area, bytes);
 	at = gmem_ptr(&gmem, rsdp, 36);
 	ck_assert_mem_eq(at, "RSD PTR ", 8);
 	at = gmem_ptr(&gmem, load_le64(at + 24), 36);
@@ -323,7 +373,8 @@ START_TEST(test_guest_memory)
 	gmem_release(&gmem);
 
 	ck_assert_int_eq(gmem_init(&gmem, MIB - 4096, 0, &err), 0);
-	ck_assert_int_eq(acpi_write(&sample.platform, &gmem, &rsdp, &err),
+	ck_assert_int_eq(acpi_write(&sample.platform, &gmem, &rsdp, &bytes,
+				    &err),
 			 -EINVAL);
 	ck_assert_ptr_nonnull(strstr(err.msg, "1 MiB"));
 	gmem_release(&gmem);
@@ -523,8 +574,8 @@ static bool check_table(const char *folder, const char *name)
 /* The smallest machine, an ordinary one and the largest. */
 START_TEST(test_iasl)
 {
-	static const char *const names[] = { "xsdt", "facp", "apic", "dsdt",
-					     "mcfg" };
+	static const char *const names[] = { "xsdt", "rsdt", "facp",
+					     "apic", "dsdt", "mcfg" };
 	const char *folder = scratch_new();
 	char path[PATH_MAX + 16];
 
@@ -572,6 +623,8 @@ int main(void)
 	suite_add_tcase(suite, tcase);
 	tcase_add_test(tcase, test_links);
 	tcase_add_test(tcase, test_fadt);
+	tcase_add_test(tcase, test_rsdt);
+	tcase_add_test(tcase, test_fadt_pm_timer);
 	tcase_add_test(tcase, test_fadt_without_power);
 	tcase_add_loop_test(tcase, test_madt, 0, ARRAY_SIZE(cpu_counts));
 	tcase_add_test(tcase, test_madt_x2apic);

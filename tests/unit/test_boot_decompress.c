@@ -1,8 +1,8 @@
 /* Each format: whole, in wrong sizes, cut at every byte, every byte changed. */
-#include <check.h>
 #include <errno.h>
 
 #include "tests/unit/boot_image.h"
+#include "tests/unit/quick_check.h"
 
 static const enum compression formats[] = {
 	COMPRESSION_NONE, COMPRESSION_GZIP,  COMPRESSION_XZ,  COMPRESSION_ZSTD,

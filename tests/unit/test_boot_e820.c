@@ -1,8 +1,8 @@
 /* The memory map for several sizes, and its agreement with guest memory. */
-#include <check.h>
 
 #include "boot/e820.h"
 #include "tests/unit/boot_sample.h"
+#include "tests/unit/quick_check.h"
 
 static struct sample sample;
 static struct e820_map map;

@@ -1,5 +1,4 @@
 /* The flattened device tree: nodes, room, and what dtc says of it. */
-#include <check.h>
 #include <errno.h>
 #include <libfdt.h>
 #include <stdlib.h>
@@ -8,6 +7,7 @@
 #include "boot/fdt.h"
 #include "boot/load.h"
 #include "tests/unit/boot_sample.h"
+#include "tests/unit/quick_check.h"
 
 /* Holds every platform with a command line of a few KiB. */
 #define TREE_SIZE 0x10000

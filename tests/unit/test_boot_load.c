@@ -2,7 +2,6 @@
  * boot_load on small images: where things land in guest memory, with which
  * registers the guest is entered, and what is said of files that are wrong.
  */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include "boot/layout.h"
 #include "boot/load.h"
 #include "tests/unit/boot_image.h"
+#include "tests/unit/quick_check.h"
 
 #define MEMORY (64 * MIB)
 
@@ -443,6 +443,27 @@ START_TEST(test_linux_gets_a_seed)
 }
 END_TEST
 
+/* The same for the same number, another one for another. */
+START_TEST(test_seed_of_a_seed)
+{
+	static const uint64_t seeds[] = { 7, 8, 7 };
+	uint8_t got[ARRAY_SIZE(seeds)][32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(seeds); i++) {
+		image_elf(&image, (struct image_kind){ .linux_note = true });
+		request.seed = &seeds[i];
+		load();
+		ck_assert_int_eq(gmem_read(&gmem,
+					   params().hdr.setup_data +
+						   sizeof(struct setup_data),
+					   got[i], sizeof(got[i])),
+				 0);
+	}
+	ck_assert_mem_eq(got[0], got[2], sizeof(got[0]));
+	ck_assert_mem_ne(got[0], got[1], 8);
+}
+END_TEST
+
 START_TEST(test_pvh_start_info)
 {
 	uint8_t info[56];
@@ -720,6 +741,7 @@ static void add_tests(TCase *bz, TCase *elf, TCase *rest)
 	tcase_add_test(elf, test_elf_hand_over);
 	tcase_add_test(elf, test_reset_vector);
 	tcase_add_test(elf, test_linux_gets_a_seed);
+	tcase_add_test(elf, test_seed_of_a_seed);
 	tcase_add_test(elf, test_pvh_start_info);
 	tcase_add_test(elf, test_pvh_wanted_and_absent);
 	tcase_add_test(elf, test_pvh_in_a_section);

@@ -1,11 +1,11 @@
 /* The event loop: sources, timers, wake-ups, removal from inside a callback. */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 
 #include "core/loop.h"
+#include "tests/unit/quick_check.h"
 
 static struct loop loop;
 static struct err err;

@@ -1,8 +1,8 @@
 /* MAC addresses: what users may write, and those made up. */
-#include <check.h>
 #include <string.h>
 
 #include "core/mac.h"
+#include "tests/unit/quick_check.h"
 
 START_TEST(test_good)
 {

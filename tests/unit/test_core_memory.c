@@ -1,5 +1,4 @@
 /* Guest memory and the address buses. */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -8,6 +7,7 @@
 
 #include "core/bus.h"
 #include "core/gmem.h"
+#include "tests/unit/quick_check.h"
 
 static struct gmem gmem;
 static struct err err;

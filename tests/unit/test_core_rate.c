@@ -1,9 +1,9 @@
 /* Token buckets: what passes at once, what waits for how long, and that the
  * rate comes out right in the end. */
-#include <check.h>
 
 #include "core/rate.h"
 #include "core/util.h"
+#include "tests/unit/quick_check.h"
 
 #define SECOND 1000000000LL
 #define MS     1000000LL

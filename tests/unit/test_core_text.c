@@ -1,10 +1,10 @@
 /* Numbers and sizes as users write them, and the sentences of errors. */
-#include <check.h>
 #include <errno.h>
 #include <string.h>
 
 #include "core/err.h"
 #include "core/parse.h"
+#include "tests/unit/quick_check.h"
 
 struct text_case {
 	const char *text;

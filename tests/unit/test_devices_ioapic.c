@@ -2,12 +2,12 @@
  * The I/O APIC through its window and its pins. Registers: 82093AA data sheet,
  * 3.2; messages: SDM vol. 3A, 11.11.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/util.h"
 #include "devices/ioapic.h"
+#include "tests/unit/quick_check.h"
 
 #define SELECT 0x00
 #define WINDOW 0x10
@@ -33,16 +33,19 @@
 /* What the I/O APIC told the machine. */
 static struct ioapic ioapic;
 static unsigned int sent;
+static unsigned int last_pin;
 static struct ioapic_message last_sent;
 static unsigned int routed[IOAPIC_PINS];
 static bool routed_message[IOAPIC_PINS]; /* else it was NULL */
 static bool routed_level[IOAPIC_PINS];
 static struct ioapic_message route[IOAPIC_PINS];
 
-static void on_send(void *opaque, const struct ioapic_message *message)
+static void on_send(void *opaque, unsigned int pin,
+		    const struct ioapic_message *message)
 {
 	ck_assert_ptr_eq(opaque, &sent);
 	sent++;
+	last_pin = pin;
 	last_sent = *message;
 }
 
@@ -192,6 +195,7 @@ START_TEST(test_messages)
 		out(low_half(pin), cases[i].low);
 		ioapic_set_pin(&ioapic, pin, true);
 		ck_assert_uint_eq(sent, i + 1);
+		ck_assert_uint_eq(last_pin, pin);
 		ck_assert_uint_eq(last_sent.address, cases[i].message.address);
 		ck_assert_uint_eq(last_sent.data, cases[i].message.data);
 		/* The machine was told the same to expect. */

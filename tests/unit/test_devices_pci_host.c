@@ -2,11 +2,11 @@
  * The host bridge with functions that only watch: how a guest finds, sizes and
  * moves things. Registers as in PCI 3.0, chapter 6.
  */
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include "devices/pci_host.h"
+#include "tests/unit/quick_check.h"
 
 #define ECAM	    0xe0000000ULL
 #define WINDOW32    0xd0000000ULL

@@ -2,12 +2,12 @@
  * The clock at a fixed time, through its two ports; register layout as in the
  * MC146818A data sheet.
  */
-#include <check.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "core/util.h"
 #include "devices/rtc.h"
+#include "tests/unit/quick_check.h"
 
 enum {
 	SECONDS = 0x00,

@@ -1,7 +1,6 @@
 /*
  * The UART as a driver sees it; register bits as in the PC16550D data sheet.
  */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -14,6 +13,7 @@
 #include "devices/serial.h"
 #include "tests/unit/irq_double.h"
 #include "tests/unit/loop_until.h"
+#include "tests/unit/quick_check.h"
 
 enum {
 	DATA,

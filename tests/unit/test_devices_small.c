@@ -1,14 +1,17 @@
 /*
  * The devices of a few ports: each write that must act and each that must not.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "devices/acpi_power.h"
 #include "devices/debug_exit.h"
+#include "devices/debugcon.h"
 #include "devices/i8042.h"
+#include "devices/pm_timer.h"
 #include "devices/pvpanic.h"
+#include "tests/unit/chardev_fake.h"
 #include "tests/unit/irq_double.h"
+#include "tests/unit/quick_check.h"
 
 /* What the devices told the machine. */
 struct calls {
@@ -232,6 +235,60 @@ START_TEST(test_debug_exit)
 }
 END_TEST
 
+/* --- debugcon --- */
+
+START_TEST(test_debugcon)
+{
+	static struct chardev chardev;
+	struct debugcon debugcon = { .chardev = &chardev };
+
+	chardev_fake_init(&chardev);
+	ck_assert_uint_eq(debugcon_bus_ops.read(&debugcon, 0, 1), 0xe9);
+	debugcon_bus_ops.write(&debugcon, 0, 'a', 1);
+	debugcon_bus_ops.write(&debugcon, 0, 0, 1);
+	debugcon_bus_ops.write(&debugcon, 0, 'b', 1);
+	ck_assert_uint_eq(chardev.out_total, 3);
+	ck_assert_mem_eq(chardev.out, "a\0b", 3);
+}
+END_TEST
+
+/* --- PM timer --- */
+
+static uint64_t fake_ns(void *opaque)
+{
+	return *(uint64_t *)opaque;
+}
+
+static uint64_t ticks(struct pm_timer *timer, uint64_t offset, unsigned int len)
+{
+	return pm_timer_bus_ops.read(timer, offset, len);
+}
+
+START_TEST(test_pm_timer)
+{
+	const uint64_t second = 1000000000;
+	uint64_t now = 7 * second;
+	struct pm_timer timer = { .start_ns = now,
+				  .now_ns = fake_ns,
+				  .opaque = &now };
+
+	ck_assert_uint_eq(ticks(&timer, 0, 4), 0);
+	now += second;
+	ck_assert_uint_eq(ticks(&timer, 0, 4), PM_TIMER_HZ);
+	ck_assert_uint_eq(ticks(&timer, 0, 1), PM_TIMER_HZ & 0xff);
+	ck_assert_uint_eq(ticks(&timer, 2, 2), PM_TIMER_HZ >> 16);
+	pm_timer_bus_ops.write(&timer, 0, 0, 4);
+	now += second / 2;
+	ck_assert_uint_eq(ticks(&timer, 0, 4), PM_TIMER_HZ * 3ULL / 2);
+	/* A year on: it has wrapped many times and is still exact. */
+	now = timer.start_ns + 365ULL * 86400 * second;
+	ck_assert_uint_eq(ticks(&timer, 0, 4),
+			  (365ULL * 86400 * PM_TIMER_HZ) & UINT32_MAX);
+	pm_timer_init(&timer);
+	ck_assert_uint_lt(ticks(&timer, 0, 4), PM_TIMER_HZ * 10ULL);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("devices/small");
@@ -253,6 +310,8 @@ int main(void)
 	tcase_add_test(others, test_i8042);
 	tcase_add_test(others, test_pvpanic);
 	tcase_add_test(others, test_debug_exit);
+	tcase_add_test(others, test_debugcon);
+	tcase_add_test(others, test_pm_timer);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -2,7 +2,6 @@
  * Disk images on real files: opening, locking, data through every cache mode,
  * and a ring whose results are bent.
  */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -17,6 +16,7 @@
 
 #include "io/block_uring.h"
 #include "io/uring.h"
+#include "tests/unit/quick_check.h"
 
 #define IMAGE_BYTES (4 * MIB)
 #define BUFFER	    (1 * MIB)

@@ -1,7 +1,6 @@
 /*
  * Character devices whose peer comes and goes: pseudo-terminals and sockets.
  */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/unit/chardev_peer.h"
+#include "tests/unit/quick_check.h"
 
 /* More than the backlog keeps: the caller frees. */
 static char *long_text(size_t len)

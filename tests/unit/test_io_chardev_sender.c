@@ -2,7 +2,6 @@
  * Writers that do not wait, and what they are told: of room, and of peers that
  * come and go.
  */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "tests/unit/chardev_peer.h"
+#include "tests/unit/quick_check.h"
 
 static int attach(void)
 {

@@ -1,7 +1,6 @@
 /*
  * Character devices on what a process is started with, and on files.
  */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -15,6 +14,7 @@
 
 #include "io/chardev.h"
 #include "tests/unit/chardev_double.h"
+#include "tests/unit/quick_check.h"
 
 static struct loop loop;
 static struct chardev *chardev;
@@ -578,6 +578,75 @@ static TCase *case_of(Suite *suite, const char *name)
 	return tcase;
 }
 
+/* --- The tap --- */
+
+static struct {
+	char text[100];
+	size_t len; /* counted on when it is full */
+} seen[2];
+
+static void on_wrote(void *opaque, bool batched, const uint8_t *data,
+		     size_t len)
+{
+	ck_assert_ptr_eq(opaque, seen);
+	ck_assert_uint_gt(len, 0);
+	for (size_t i = 0; i < len; i++, seen[batched].len++) {
+		if (seen[batched].len < sizeof(seen->text) - 1)
+			seen[batched].text[seen[batched].len] = (char)data[i];
+	}
+}
+
+static void attach_tap(void)
+{
+	const struct chardev_tap tap = { .wrote = on_wrote, .opaque = seen };
+
+	memset(seen, 0, sizeof(seen));
+	chardev_set_tap(chardev, &tap);
+}
+
+START_TEST(test_tap_sees_what_nobody_hears)
+{
+	char one[] = "one";
+	char two[] = "two";
+	const struct iovec iov[] = { { .iov_base = one, .iov_len = 3 },
+				     { .iov_base = one, .iov_len = 0 },
+				     { .iov_base = two, .iov_len = 3 } };
+
+	ck_assert_int_eq(chardev_new_null(&loop, &chardev, &err), 0);
+	attach_tap();
+	chardev_put(chardev, "by");
+	ck_assert_uint_eq(chardev_writev(chardev, iov, 3), 6);
+	chardev_put(chardev, "te");
+	ck_assert_str_eq(seen[0].text, "byte");
+	ck_assert_str_eq(seen[1].text, "onetwo");
+	chardev_cancel(chardev);
+	chardev_put(chardev, "late");
+	ck_assert_str_eq(seen[0].text, "byte");
+}
+END_TEST
+
+START_TEST(test_tap_sees_each_byte_once)
+{
+	autoclose int reader = pipe_for(STDOUT_FILENO);
+	static const uint8_t data[10000];
+	size_t taken = 0;
+	size_t done;
+
+	new_stdio(0);
+	attach_tap();
+	/* What was not taken comes again. */
+	do {
+		done = chardev_write(chardev, data, sizeof(data));
+		taken += done;
+	} while (done);
+	ck_assert_uint_gt(taken, 0);
+	ck_assert_uint_ne(taken % sizeof(data), 0);
+	ck_assert_uint_eq(seen[1].len, taken);
+	ck_assert_uint_eq(seen[0].len, 0);
+	ck_assert_int_ge(reader, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("io/chardev: stdio, file, null");
@@ -608,6 +677,8 @@ int main(void)
 	tcase_add_test(files, test_file_on_a_full_disk);
 	tcase_add_test(files, test_file_that_is_a_pipe);
 	tcase_add_test(files, test_null);
+	tcase_add_test(files, test_tap_sees_what_nobody_hears);
+	tcase_add_test(output, test_tap_sees_each_byte_once);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -2,7 +2,6 @@
  * The I/O thread: calls, kicks that nobody reads, timers, ends of batches, and
  * what goes wrong between a ring and the kernel.
  */
-#include <check.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -20,6 +19,7 @@
 
 #include "io/iothread.h"
 #include "io/uring.h"
+#include "tests/unit/quick_check.h"
 
 #define MS	1000000LL
 #define KICKERS 48

@@ -3,7 +3,6 @@
  * handed over, made on a bridge and gone again, frames both ways, and one
  * sentence for everything that cannot be.
  */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
@@ -20,6 +19,7 @@
 #include <sys/wait.h>
 
 #include "io/tap.h"
+#include "tests/unit/quick_check.h"
 
 static struct net *net;
 static struct err err;

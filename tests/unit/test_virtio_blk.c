@@ -127,7 +127,7 @@ START_TEST(test_read_and_write)
 }
 END_TEST
 
-/* 2.7.4.3: no assumption on how a message is cut into descriptors. */
+/* 2.7.4.1: no assumption on how a message is cut into descriptors. */
 START_TEST(test_odd_splits)
 {
 	/* The header in three, glued to data; the status glued to data. */

@@ -2,13 +2,13 @@
  * What all devices share, with a device type and a transport that only watch:
  * negotiation, the life of a queue, resets that take their time, and failures.
  */
-#include <check.h>
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/unit/io_context_double.h"
+#include "tests/unit/quick_check.h"
 #include "tests/unit/ring_driver.h"
 #include "virtio/device.h"
 

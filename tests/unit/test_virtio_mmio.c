@@ -2,10 +2,10 @@
  * The register page as a driver sees it, with the entropy device behind it.
  * Offsets as in virtio 1.2, 4.2.2.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "tests/unit/irq_double.h"
+#include "tests/unit/quick_check.h"
 #include "tests/unit/ring_driver.h"
 #include "virtio/mmio.h"
 #include "virtio/rng.h"
@@ -227,6 +227,33 @@ START_TEST(test_addresses_above_4_gib)
 }
 END_TEST
 
+/* 4.2.2.2: what a driver may only read stays as it is. */
+START_TEST(test_read_only_registers)
+{
+	static const uint64_t registers[] = {
+		MAGIC,
+		VERSION,
+		DEVICE_ID,
+		VENDOR_ID,
+		DEVICE_FEATURES,
+		QUEUE_NUM_MAX,
+		INTERRUPT_STATUS,
+		SHM_LEN,
+		CONFIG_GENERATION,
+	};
+
+	start();
+	request(16);
+	for (size_t i = 0; i < ARRAY_SIZE(registers); i++) {
+		uint32_t before = in(registers[i]);
+
+		out(registers[i], ~before);
+		ck_assert_uint_eq(in(registers[i]), before);
+	}
+	ck_assert_uint_eq(request(16), 16);
+}
+END_TEST
+
 START_TEST(test_widths)
 {
 	const struct bus_ops *ops = &virtio_mmio_bus_ops;
@@ -279,6 +306,11 @@ START_TEST(test_level_interrupt)
 	out(INTERRUPT_ACK, 2);
 	ck_assert(!irq.asserted);
 	ck_assert_uint_eq(in(INTERRUPT_STATUS), 0);
+	/* Each bit for its own event only. */
+	virtio_config_changed(&rng.device, 0, "\x09", 1);
+	ck_assert(irq.asserted);
+	ck_assert_uint_eq(in(INTERRUPT_STATUS), 2);
+	out(INTERRUPT_ACK, 2);
 	request(16);
 	ck_assert(irq.asserted);
 	/* A reset takes it back. */
@@ -365,12 +397,12 @@ END_TEST
 /* More than a pass takes: all come back, from one kick. */
 START_TEST(test_entropy_budget)
 {
-	struct ring_buffer buffers[64];
+	struct ring_buffer buffers[SIZE];
 	uint32_t id;
 	uint32_t len;
 
 	start();
-	for (int i = 0; i < 64; i++)
+	for (int i = 0; i < SIZE; i++)
 		buffers[i] =
 			(struct ring_buffer){ DATA + 0x10ULL * i, 8, true };
 	for (int round = 0; round < 20; round++) {
@@ -381,8 +413,25 @@ START_TEST(test_entropy_budget)
 			ck_assert(ring_take(&ring, &id, &len));
 		ck_assert(!ring_take(&ring, &id, &len));
 	}
-	/* Longer than there is room for in us: nothing, but it comes back. */
-	ring_add_indirect(&ring, 0x80000, buffers, 64);
+}
+END_TEST
+
+/* As many pieces as the largest queue has descriptors are filled. One more is
+ * longer than any chain may be: nothing, but it comes back. */
+START_TEST(test_entropy_in_many_pieces)
+{
+	struct ring_buffer buffers[65];
+	uint32_t id;
+	uint32_t len;
+
+	start();
+	for (unsigned int i = 0; i < 65; i++)
+		buffers[i] = (struct ring_buffer){ DATA + 0x10 * i, 8, true };
+	ring_add_indirect(&ring, 0x80000, buffers, in(QUEUE_NUM_MAX));
+	out(QUEUE_NOTIFY, 0);
+	ck_assert(ring_take(&ring, &id, &len));
+	ck_assert_uint_eq(len, 8UL * in(QUEUE_NUM_MAX));
+	ring_add_indirect(&ring, 0x80000, buffers, in(QUEUE_NUM_MAX) + 1);
 	out(QUEUE_NOTIFY, 0);
 	ck_assert(ring_take(&ring, &id, &len));
 	ck_assert_uint_eq(len, 0);
@@ -403,6 +452,7 @@ int main(void)
 	tcase_add_test(tcase, test_queue_registers);
 	tcase_add_test(tcase, test_queue_given_up);
 	tcase_add_test(tcase, test_addresses_above_4_gib);
+	tcase_add_test(tcase, test_read_only_registers);
 	tcase_add_test(tcase, test_widths);
 	tcase_add_test(tcase, test_not_offered);
 	tcase_add_test(tcase, test_level_interrupt);
@@ -411,6 +461,7 @@ int main(void)
 	tcase_add_test(tcase, test_entropy);
 	tcase_add_test(tcase, test_entropy_in_pieces);
 	tcase_add_test(tcase, test_entropy_budget);
+	tcase_add_test(tcase, test_entropy_in_many_pieces);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);

@@ -505,6 +505,25 @@ START_TEST(test_one_interrupt)
 }
 END_TEST
 
+/* The thread learns what being woken by input brings. */
+START_TEST(test_tells_what_it_found)
+{
+	nic_start(&nic, MERGE, _i);
+	for (unsigned int i = 0; i < 20; i++)
+		nic_post(&nic, 0, 1526);
+	nic_kick(&nic, 0);
+	nic_settle(&nic);
+	atomic_store(&nic.io.found, 0);
+	for (unsigned int i = 0; i < 20; i++)
+		nic_arrive(&nic, 0, 100, i);
+	nic_settle(&nic);
+	ck_assert_uint_eq(atomic_load(&nic.io.found), 20);
+	/* Nothing is nothing found. */
+	nic_settle(&nic);
+	ck_assert_uint_eq(atomic_load(&nic.io.found), 20);
+}
+END_TEST
+
 /* INVARIANTS 17: with buffers in line, and a frame that waits for more. */
 START_TEST(test_reset)
 {
@@ -689,6 +708,7 @@ int main(void)
 	tcase_add_loop_test(tcase, test_bad_buffers, 0, 8);
 	tcase_add_test(tcase, test_broken_ring);
 	tcase_add_loop_test(tcase, test_one_interrupt, 0, 4);
+	tcase_add_loop_test(tcase, test_tells_what_it_found, 0, 4);
 	tcase_add_loop_test(tcase, test_reset, 0, 4);
 	tcase_add_loop_test(tcase, test_rate, 0, 4);
 	tcase_add_loop_test(tcase, test_nobody_waits_for_ever, 0, 4);

@@ -2,11 +2,11 @@
  * Chains through both ring layouts: what is taken, what is refused and what
  * comes back. Every test runs over each combination of features.
  */
-#include <check.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 
+#include "tests/unit/quick_check.h"
 #include "tests/unit/ring_driver.h"
 
 #define RAM	  (4 * MIB)
@@ -586,6 +586,27 @@ START_TEST(test_packed_indirect_in_a_list)
 }
 END_TEST
 
+/* 2.8.7: of a table's entries only the write flag counts, and no id. */
+START_TEST(test_packed_indirect_reserved)
+{
+	const struct ring_buffer buffers[] = { { DATA, 64, false },
+					       { DATA + 0x1000, 64, true } };
+	uint16_t head;
+
+	set_up_size(SIZE, _i | PACKED);
+	head = ring_add_indirect(&ring, TABLE, buffers, 2);
+	for (unsigned int i = 0; i < 2; i++)
+		ring_write_desc(at(TABLE + 16ULL * i), true, buffers[i].gpa,
+				buffers[i].len,
+				(uint16_t)(i ? UINT16_MAX : ~RING_WRITE),
+				UINT16_MAX);
+	ck_assert_int_eq(virtq_pop(&vq, &chain), 1);
+	ck_assert_uint_eq(chain.head, head);
+	ck_assert_uint_eq(chain.readable, 1);
+	ck_assert_uint_eq(chain.writable, 1);
+}
+END_TEST
+
 /* A table of any length costs us no more than a chain of the largest queue. */
 START_TEST(test_indirect_is_bounded)
 {
@@ -694,6 +715,7 @@ static void add_tests(TCase *tcase)
 		test_indirect_not_negotiated,
 		test_bad_indirect_entries,
 		test_packed_indirect_in_a_list,
+		test_packed_indirect_reserved,
 		test_indirect_is_bounded,
 		test_chain_bytes,
 		test_iov_cut,

@@ -1,5 +1,4 @@
 /* The options of hull itself: defaults, checks, files against arguments. */
-#include <check.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -7,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tests/unit/quick_check.h"
 #include "vmm/config.h"
 #include "vmm/config_json.h"
 #include "vmm/json_place.h"
@@ -141,8 +141,42 @@ START_TEST(test_kernel_is_needed)
 	ck_assert(!config_is_dump_only(&config));
 	INVALID("--fdt on: --boot pvh hands no device tree to a kernel; use --boot elf",
 		"--kernel", "k", "--fdt", "on", "--boot", "pvh");
+	INVALID("--result and --junit name the same file, r", "--kernel", "k",
+		"--result", "r", "--junit", "r");
+	INVALID("--pass-status 256: a status is at most 255", "--kernel", "k",
+		"--pass-status", "256");
 	INVALID("--dump-acpi has nothing to write with --acpi off",
 		"--dump-acpi", "x", "--acpi", "off");
+}
+END_TEST
+
+START_TEST(test_flat_and_modules)
+{
+	TAKEN("--flat", "boot.bin@0x7c00");
+	ck_assert_str_eq(config.flat, "boot.bin@0x7c00");
+	ck_assert_int_eq(config.flat_mode, BOOT_MODE_REAL);
+	ck_assert_int_eq(config_validate(&config, &err), 0);
+	ck_assert(!config_is_dump_only(&config));
+	TAKEN("--flat", "a,,b,mode=64");
+	ck_assert_str_eq(config.flat, "a,b");
+	ck_assert_int_eq(config.flat_mode, BOOT_MODE_LONG);
+	TAKEN("--kernel", "k", "--module", "a b,c d", "--module", "e",
+	      "--debugcon", "file=x", "--fw-cfg", "on", "--pm-timer", "off");
+	ck_assert_uint_eq(config.module_count, 2);
+	ck_assert_str_eq(config.modules[0], "a b,c d");
+	ck_assert_str_eq(config.modules[1], "e");
+	ck_assert_int_eq(config.debugcon, DEBUGCON_FILE);
+	ck_assert_str_eq(config.debugcon_path, "x");
+	ck_assert_int_eq(config.fw_cfg, DEVICE_ON);
+	ck_assert_int_eq(config.pm_timer, DEVICE_OFF);
+	INVALID("--kernel and --flat exclude each other", "--kernel", "k",
+		"--flat", "f");
+	INVALID("--flat: its mode says how it is entered; leave --boot out",
+		"--flat", "f", "--boot", "elf");
+	INVALID("--module needs a multiboot kernel: give --kernel FILE",
+		"--flat", "f", "--module", "m");
+	INVALID("--fdt on: --boot multiboot hands no device tree to a kernel; use --boot elf",
+		"--kernel", "k", "--fdt", "on", "--boot", "multiboot2");
 }
 END_TEST
 
@@ -277,7 +311,9 @@ START_TEST(test_dump_is_accepted_back)
 	TAKEN("--kernel", "k \"q\" \\ \xc3\xa9", "--cmdline", "a=\"b c\"",
 	      "--memory", "33554433B", "--console", "file=x,,y", "--timeout",
 	      "1500ms", "--cpu", "host,+avx,-sse3", "--dump-fdt", "d",
-	      "--print-config", "--verbose");
+	      "--print-config", "--verbose", "--flat", "f@1,mode=32",
+	      "--module", "m 1", "--module", "m 2", "--debugcon", "file=y",
+	      "--fw-cfg", "off", "--pm-timer", "on");
 	first = dump();
 	config_release(&config);
 	config_init(&config);
@@ -286,8 +322,38 @@ START_TEST(test_dump_is_accepted_back)
 	second = dump();
 	ck_assert_str_eq(first, second);
 	ck_assert_str_eq(config.console_path, "x,y");
+	ck_assert_str_eq(config.modules[1], "m 2");
+	ck_assert_str_eq(config.flat, "f@1");
+	ck_assert_int_eq(config.flat_mode, BOOT_MODE_PROTECTED);
+	ck_assert_int_eq(config.fw_cfg, DEVICE_OFF);
 	ck_assert_uint_eq(config.memory_bytes, 33554433);
 	ck_assert(!config.print_config);
+}
+END_TEST
+
+START_TEST(test_vhost)
+{
+	autofree char *text = NULL;
+
+	VALID("--kernel", "k", "--net", "tap=t", "--net", "tap=t,vhost=on",
+	      "--net", "bridge=b,vhost=off", "--net", "none,vhost=auto",
+	      "--net", "tap=t,rate=1M", "--net", "tap=t,rate=1M,vhost=off");
+	ck_assert_int_eq(config.nets[0].vhost, NET_VHOST_AUTO);
+	ck_assert_int_eq(config.nets[1].vhost, NET_VHOST_ON);
+	ck_assert_int_eq(config.nets[2].vhost, NET_VHOST_OFF);
+	text = dump();
+	config_release(&config);
+	config_init(&config);
+	write_file(text, strlen(text));
+	TAKEN("--config", file_path());
+	ck_assert_int_eq(config.nets[0].vhost, NET_VHOST_AUTO);
+	ck_assert_int_eq(config.nets[1].vhost, NET_VHOST_ON);
+	ck_assert_int_eq(config.nets[2].vhost, NET_VHOST_OFF);
+	INVALID("--net: vhost-net knows no limits; leave out vhost=on or rate=",
+		"--kernel", "k", "--net", "tap=t,rate=1M,vhost=on");
+	INVALID("--net none,vhost=on: there is no tap whose packets vhost-net could move",
+		"--kernel", "k", "--net", "none,vhost=on");
+	ck_assert_int_eq(from_args(ARGS("--net", "tap=t,vhost=yes")), -EINVAL);
 }
 END_TEST
 
@@ -295,26 +361,37 @@ START_TEST(test_dump_of_defaults)
 {
 	autofree char *text = dump();
 
-	ck_assert_str_eq(text, "{\n"
-			       "  \"boot\": \"auto\",\n"
-			       "  \"cpus\": 1,\n"
-			       "  \"cpu\": \"host\",\n"
-			       "  \"memory\": {\n"
-			       "    \"size\": \"256M\"\n"
-			       "  },\n"
-			       "  \"acpi\": true,\n"
-			       "  \"fdt\": false,\n"
-			       "  \"irqchip\": \"auto\",\n"
-			       "  \"transport\": \"pci\",\n"
-			       "  \"iothreads\": 0,\n"
-			       "  \"io-spin\": 0,\n"
-			       "  \"virtio-console\": true,\n"
-			       "  \"rng\": true,\n"
-			       "  \"console\": {\n"
-			       "    \"stdio\": true\n"
-			       "  },\n"
-			       "  \"debug-exit\": \"qemu\"\n"
-			       "}\n");
+	ck_assert_str_eq(
+		text,
+		"{\n"
+		"  \"boot\": \"auto\",\n"
+		"  \"cpus\": 1,\n"
+		"  \"cpu\": \"host\",\n"
+		"  \"memory\": {\n"
+		"    \"size\": \"256M\"\n"
+		"  },\n"
+		"  \"acpi\": true,\n"
+		"  \"fdt\": false,\n"
+		"  \"irqchip\": \"auto\",\n"
+		"  \"fw-cfg\": \"auto\",\n"
+		"  \"pm-timer\": \"auto\",\n"
+		"  \"rtc\": \"host\",\n"
+		"  \"transport\": \"pci\",\n"
+		"  \"iothreads\": 0,\n"
+		"  \"io-spin\": 32,\n"
+		"  \"virtio-console\": true,\n"
+		"  \"rng\": true,\n"
+		"  \"console\": {\n"
+		"    \"stdio\": true\n"
+		"  },\n"
+		"  \"debug-exit\": \"qemu\",\n"
+		"  \"debugcon\": {\n"
+		"    \"console\": true\n"
+		"  },\n"
+		"  \"tests\": \"auto\",\n"
+		"  \"dump-on\": \"panic,timeout,fail-on,triple-fault,kvm\",\n"
+		"  \"trace-file\": \"hull.trace\"\n"
+		"}\n");
 }
 END_TEST
 
@@ -409,6 +486,7 @@ int main(void)
 	tcase_add_test(tcase, test_defaults);
 	tcase_add_test(tcase, test_everything);
 	tcase_add_test(tcase, test_kernel_is_needed);
+	tcase_add_test(tcase, test_flat_and_modules);
 	tcase_add_test(tcase, test_cpus);
 	tcase_add_test(tcase, test_memory);
 	tcase_add_test(tcase, test_console);
@@ -416,6 +494,7 @@ int main(void)
 	tcase_add_test(tcase, test_arguments_win_over_file);
 	tcase_add_test(tcase, test_file_errors);
 	tcase_add_test(tcase, test_dump_is_accepted_back);
+	tcase_add_test(tcase, test_vhost);
 	tcase_add_test(tcase, test_dump_of_defaults);
 	tcase_add_test(tcase, test_table_is_complete);
 	tcase_add_test(tcase, test_places);

@@ -2,13 +2,14 @@
  * From what a KVM supports to what the guest sees, on tables made up here and
  * on this host's.
  */
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "core/util.h"
+#include "tests/unit/quick_check.h"
 #include "tests/unit/real_kvm.h"
 #include "vmm/cpu_features.h"
 #include "vmm/cpuid.h"
@@ -415,8 +416,30 @@ START_TEST(test_unemulated_is_hidden)
 	ck_assert_int_eq(shape_emulated("host,+cx16"), 0);
 	ck_assert(has("cx16"));
 	ck_assert(!has("popcnt"));
-	ck_assert_str_eq(cpuid_emulated_cmdline(),
-			 "noxsave clearcpuid=cx16,popcnt");
+}
+END_TEST
+
+START_TEST(the_command_line_hides_what_nobody_asked_for)
+{
+	static const struct {
+		const char *model;
+		const char *cmdline;
+	} cases[] = {
+		{ "host", "noxsave clearcpuid=cx16,popcnt" },
+		{ "host,-avx,-xsave", "noxsave clearcpuid=cx16,popcnt" },
+		{ "host,+xsave", "clearcpuid=cx16,popcnt" },
+		{ "host,+cx16", "noxsave clearcpuid=popcnt" },
+		{ "host,+popcnt,+xsave", "clearcpuid=cx16" },
+		{ "host,+cx16,+popcnt", "noxsave" },
+		{ "host,+cx16,+popcnt,+xsave", "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char cmdline[CPUID_EMULATED_CMDLINE_MAX];
+
+		cpuid_emulated_cmdline(cases[i].model, cmdline);
+		ck_assert_str_eq(cmdline, cases[i].cmdline);
+	}
 }
 END_TEST
 
@@ -641,6 +664,7 @@ int main(void)
 	tcase_add_test(tcase, test_feature_that_is_not_offered);
 	tcase_add_test(tcase, test_feature_without_what_it_needs);
 	tcase_add_test(tcase, test_unemulated_is_hidden);
+	tcase_add_test(tcase, the_command_line_hides_what_nobody_asked_for);
 	tcase_add_loop_test(tcase, test_intel_topology, 0,
 			    (int)ARRAY_SIZE(topologies));
 	tcase_add_loop_test(tcase, test_amd_topology, 0,

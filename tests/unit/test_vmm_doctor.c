@@ -1,5 +1,4 @@
 /* What doctor says of hosts that are described by a folder. */
-#include <check.h>
 #include <errno.h>
 #include <fts.h>
 #include <limits.h>
@@ -8,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tests/unit/quick_check.h"
 #include "vmm/doctor.h"
 #include "vmm/host_file.h"
 

@@ -1,7 +1,6 @@
 /*
  * The keys that are ours, typed into a pipe that stands in for the terminal.
  */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "tests/unit/chardev_double.h"
+#include "tests/unit/quick_check.h"
 #include "vmm/escape.h"
 
 #define CTRL_A "\x01"

@@ -1,10 +1,10 @@
 /* What is printed from the tables: help, manual, completion. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
+#include "tests/unit/quick_check.h"
 #include "vmm/config.h"
 #include "vmm/exit_status.h"
 #include "vmm/help.h"
@@ -156,7 +156,7 @@ START_TEST(test_completion)
 	check_completion("hull run --boot bz", "bzimage bzimage-entry");
 	check_completion("hull run --boot=bz", "bzimage bzimage-entry");
 	check_completion("hull run --acpi ", "on off");
-	check_completion("hull run --verbose --debug", "--debug-exit");
+	check_completion("hull run --verbose --debug-", "--debug-exit");
 	check_completion("hull run --cmdline \"a b\" --ker", "--kernel");
 	check_completion("hull nothing ", "");
 }

@@ -2,7 +2,6 @@
  * What hull says of a KVM that is missing, forbidden or too old, and how it
  * uses one that is not.
  */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -10,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/quick_check.h"
 #include "tests/unit/real_kvm.h"
 #include "vmm/kvm.h"
 

@@ -2,7 +2,6 @@
  * The machine as a whole: what it says of itself, half-built ones, and, where
  * there is a KVM, guests of a few instructions that end it in each way.
  */
-#include <check.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/quick_check.h"
 #include "tests/unit/real_kvm.h"
 #include "vmm/exit_status.h"
 #include "vmm/machine.h"

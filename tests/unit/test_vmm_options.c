@@ -2,11 +2,11 @@
  * The option engine on a table of its own, which has what hull's table does not
  * have yet: a list of groups and a list of strings.
  */
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/quick_check.h"
 #include "vmm/config_json.h"
 #include "vmm/options.h"
 

@@ -1,12 +1,12 @@
 /*
  * How a run ends: who decides, and what the user is told of a KVM that gave up.
  */
-#include <check.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/quick_check.h"
 #include "vmm/exit_status.h"
 #include "vmm/report.h"
 #include "vmm/verdict.h"
@@ -106,6 +106,56 @@ START_TEST(test_one_of_many_threads_decides)
 	}
 	pthread_barrier_destroy(&barrier);
 	ck_assert_int_eq(verdict.status, winner);
+}
+END_TEST
+
+START_TEST(test_decided_again)
+{
+	ck_assert(verdict_take(&verdict));
+	verdict.reason = "expect";
+	verdict_done(&verdict, EXIT_POWEROFF, "first");
+	ck_assert_str_eq(verdict_reason(&verdict), "expect");
+	verdict_decide(&verdict, EXIT_TESTS, "%d of them", 2);
+	ck_assert_int_eq(verdict.status, EXIT_TESTS);
+	ck_assert_str_eq(verdict.sentence, "2 of them");
+	ck_assert_str_eq(verdict_reason(&verdict), "tests");
+	verdict_decide(&verdict, 43, "a guest's own");
+	ck_assert_str_eq(verdict_reason(&verdict), "guest");
+}
+END_TEST
+
+START_TEST(test_deciding_alone_ends_nothing)
+{
+	ck_assert(verdict_take(&verdict));
+	verdict_decide(&verdict, EXIT_FAIL_ON, "its report is to come");
+	ck_assert(!atomic_load(&loop.stop));
+}
+END_TEST
+
+START_TEST(test_pass_status)
+{
+	static const struct {
+		int status;
+		unsigned int pass;
+		int result;
+		const char *reason;
+	} cases[] = {
+		{ EXIT_POWEROFF, 0, EXIT_POWEROFF, "poweroff" },
+		{ EXIT_PANIC, 0, EXIT_PANIC, "panic" },
+		{ EXIT_PANIC, EXIT_PANIC, EXIT_POWEROFF, "panic" },
+		{ EXIT_POWEROFF, EXIT_PANIC, EXIT_NOT_EXPECTED,
+		  "not-expected" },
+		{ EXIT_TIMEOUT, EXIT_PANIC, EXIT_TIMEOUT, "timeout" },
+		{ 33, 33, EXIT_POWEROFF, "guest" },
+		{ EXIT_POWEROFF, EXIT_PANIC, EXIT_POWEROFF, "expect" },
+	};
+
+	verdict_decide(&verdict, cases[_i].status, "it ended");
+	if (!strcmp(cases[_i].reason, "expect"))
+		verdict.reason = "expect";
+	verdict_apply_pass_status(&verdict, cases[_i].pass);
+	ck_assert_int_eq(verdict.status, cases[_i].result);
+	ck_assert_str_eq(verdict_reason(&verdict), cases[_i].reason);
 }
 END_TEST
 
@@ -268,6 +318,9 @@ int main(void)
 	tcase_add_test(tcase, test_taking_alone_ends_nothing);
 	tcase_add_test(tcase, test_long_sentences_are_cut);
 	tcase_add_test(tcase, test_one_of_many_threads_decides);
+	tcase_add_test(tcase, test_decided_again);
+	tcase_add_test(tcase, test_deciding_alone_ends_nothing);
+	tcase_add_loop_test(tcase, test_pass_status, 0, 7);
 	tcase_add_test(tcase, test_exit_statuses);
 	tcase_add_test(reports, test_triple_fault);
 	tcase_add_test(reports, test_entry_refused);

@@ -6,13 +6,13 @@
 #ifndef TESTS_UNIT_VIRTIO_NET_DRIVER_H
 #define TESTS_UNIT_VIRTIO_NET_DRIVER_H
 
-#include <check.h>
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
 #include <sys/socket.h>
 
 #include "tests/unit/io_context_double.h"
+#include "tests/unit/quick_check.h"
 #include "tests/unit/ring_driver.h"
 #include "virtio/net.h"
 
@@ -254,7 +254,7 @@ static inline void nic_start(struct nic *nic, uint64_t features, int variant)
 		features |= BIT(29);
 	ck_assert(nic_agree(nic, features));
 	for (unsigned int i = 0; i < device->queue_count; i++) {
-		ring_init(&nic->rings[i], &nic->gmem, NIC_RINGS + 0x2000 * i,
+		ring_init(&nic->rings[i], &nic->gmem, NIC_RINGS + 0x2000ULL * i,
 			  NIC_SIZE, &nic->ring_features);
 		device->queues[i].layout = nic->rings[i].layout;
 		virtio_queue_enable(&device->queues[i]);
@@ -318,7 +318,7 @@ static inline void nic_settle(struct nic *nic)
 
 static inline struct ring_driver *nic_rx(struct nic *nic, unsigned int pair)
 {
-	return &nic->rings[2 * pair];
+	return &nic->rings[2 * (size_t)pair];
 }
 
 static inline struct ring_driver *nic_tx(struct nic *nic, unsigned int pair)

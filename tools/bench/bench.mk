@@ -18,3 +18,11 @@ $(BENCH_BUILD)/%: tools/bench/%.c
 .PHONY: bench-io
 bench-io: all linux-guest linux-tools
 	tools/bench/bench-io $(BENCH)
+
+.PHONY: bench-path
+bench-path: all guests
+	tools/bench/bench-path $(BENCH)
+
+.PHONY: bench-ct
+bench-ct: $(BUILD)/hull-ct $(addprefix $(BENCH_BUILD)/,spawn_time ct_floor true pause)
+	tools/bench/bench-ct $(BENCH)

@@ -9,11 +9,29 @@ guests=build/guests
 linux=$guests/linux
 hull=${HULL_PROGRAM:-build/hull}
 raw=''
+monitor='' # the process that is measured
 
 fail()
 {
 	echo "$me: $*" >&2
 	exit 3
+}
+
+wrong()
+{
+	echo "$me: $*" >&2
+	exit 2
+}
+
+# words OPTION GIVEN ALL: each given word is one of all.
+words()
+{
+	local word
+	[ -n "$2" ] || wrong "$1 takes one of: $3"
+	for word in $2; do
+		[[ " $3 " == *" $word "* ]] ||
+			wrong "$1 takes of: $3; not '$word'"
+	done
 }
 
 # number OPTION VALUE: a number from 1, or it is wrong usage.
@@ -36,6 +54,41 @@ qemu_linux=acpi=on,${qemu_off%rtc=off}rtc=on
 sample() # METRIC SUBJECT VALUE
 {
 	echo "$*" >>"$raw"
+}
+
+calculate() # FORMAT EXPRESSION: awk's arithmetic
+{
+	awk "BEGIN { printf \"$1\", $2 }" </dev/null
+}
+
+# thread_times: what each thread of $monitor has run so far, in nanoseconds
+# (Linux Documentation/scheduler/sched-stats.rst), in the array ret_times; those
+# that run a guest are left out. They are the ones with a guest_time (proc(5),
+# /proc/PID/stat, field 43).
+thread_times()
+{
+	local stat fields task
+	ret_times=()
+	for task in "/proc/$monitor/task"/*; do
+		{ read -r stat <"$task/stat"; } 2>/dev/null || continue
+		read -r -a fields <<<"${stat##*) }"
+		[ "${fields[40]}" -eq 0 ] || continue
+		{ read -r -a fields <"$task/schedstat"; } 2>/dev/null ||
+			continue
+		ret_times[${task##*/}]=${fields[0]}
+	done
+}
+
+# What they have run since `times_before`, in ret_ns. A thread that is new since
+# then counts with all its time; one that ended, with none.
+thread_times_since()
+{
+	local task
+	ret_ns=0
+	thread_times
+	for task in "${!ret_times[@]}"; do
+		ret_ns=$((ret_ns + ret_times[task] - ${times_before[task]-0}))
+	done
 }
 
 # Whether the program is there; says so when not.

@@ -27,9 +27,16 @@ END {
 	title("tcp-rr-p99", "ns/op", "99th percentile of a TCP round trip")
 	job("udp-send", "1/s", "UDP, 64 bytes, guest to host, arrived")
 	job("udp-recv", "1/s", "UDP, 64 bytes, host to guest, arrived")
+	job("guests-send-1", "Mbit/s", "TCP, guest to guest, one stream")
+	job("guests-send-4", "Mbit/s", "TCP, guest to guest, four streams")
+	job("guests-recv-1", "Mbit/s", "TCP, from the other guest, one stream")
+	job("guests-recv-4", "Mbit/s", "TCP, from the other guest, four streams")
+	job("guests-rr", "trips/s", "TCP round trips of one byte between guests")
+	title("guests-rr-p99", "ns/op", "99th percentile of such a round trip")
 	job("console", "KiB/s", "output to the virtio console")
+	job("serial", "KiB/s", "output to the serial port")
 	for (i = 1; i <= job_count; i++)
-		title("cpu-" jobs[i], "ns/op", "CPU of the monitor, without " \
+		title("cpu-" jobs[i], "ns/op", "CPU of the monitors, without " \
 			"vCPUs, per operation of " jobs[i])
 	report("host qemu")
 

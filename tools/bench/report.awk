@@ -94,12 +94,13 @@ function table(metric,    i, j, s, k, row)
 	}
 }
 
-# The subject of best median among those whose name starts with prefix.
+# The subject of best median among those whose name starts with prefix. Ones
+# with vhost are no way of the monitor, but of the kernel.
 function best(metric, prefix,    i, s, found)
 {
 	for (i = 1; i <= order[metric]; i++) {
 		s = subject[metric, i]
-		if (index(s, prefix) != 1)
+		if (index(s, prefix) != 1 || s ~ /-vhost$/)
 			continue
 		if (found == "" || (more[metric] ? \
 			median[metric, s] > median[metric, found] : \

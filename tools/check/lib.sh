@@ -8,15 +8,15 @@
 set -u -o pipefail
 export LC_ALL=C
 
-cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 2
+cd "${BASH_SOURCE[0]%/*}/../.." || exit 2
 
 CHECK_DIR=${CHECK_DIR:-build/check}
 CHECK_JOBS=${CHECK_JOBS:-$(nproc)}
 # The preprocessor flags of the Makefile; the default serves a run by hand.
 CHECK_CPPFLAGS=${CHECK_CPPFLAGS:--D_GNU_SOURCE -I. -Ibuild/include}
-LAYERS='core io virtio devices boot sandbox vmm container'
+LAYERS='core io virtio devices boot sandbox unpack vmm container'
 findings=0
-mkdir -p "$CHECK_DIR"
+[ -d "$CHECK_DIR" ] || mkdir -p "$CHECK_DIR"
 
 # tree_files GLOB...: tracked files and new ones that are not ignored.
 tree_files()
@@ -42,7 +42,7 @@ c_headers() { tree_files '*.h'; }
 c_files() { tree_files '*.c' '*.h'; }
 
 # The sources that run with a C library; tiny guests are freestanding.
-host_sources() { c_sources | grep -vE '^guests/[^/]*$'; }
+host_sources() { c_sources | grep -vE '^guests/(bare/)?[^/]*$'; }
 
 # A program that says _GNU_SOURCE itself is built without our flags.
 cppflags_for()
@@ -130,11 +130,18 @@ need()
 	fi
 }
 
-# strip_c comments|strings: blanks the comments of the C source on stdin, and
-# with "strings" what is between quotes too. Every line stays where it was.
+# strip_c comments|strings FILE...: FILE, LINE and the line's text, with tabs
+# between, of C sources whose comments are blanked, and with "strings" what is
+# between quotes too.
 strip_c()
 {
 	awk -v mode="$1" '
+	FNR == 1 { state = "" }
+	# Most lines have nothing of it.
+	state == "" && !/["\047\/]/ {
+		print FILENAME "\t" FNR "\t" $0
+		next
+	}
 	{
 		out = ""
 		n = length($0)
@@ -143,8 +150,11 @@ strip_c()
 			c = substr($0, i, 1)
 			two = substr($0, i, 2)
 			if (state == "comment") {
-				if (two == "*/") { state = ""; i += 2; continue }
-				i++
+				end = index(substr($0, i), "*/")
+				if (!end)
+					break
+				state = ""
+				i += end + 1
 			} else if (state != "") {
 				if (c == "\\") {
 					if (mode == "comments") out = out two
@@ -166,6 +176,17 @@ strip_c()
 		}
 		# A string ends with its line, whatever went wrong above.
 		if (state != "comment") state = ""
-		print out
-	}'
+		print FILENAME "\t" FNR "\t" out
+	}' "${@:2}" /dev/null
 }
+
+# What awk programs that read these lines begin with: file, line and text.
+# shellcheck disable=SC2016,SC2034 # awk's dollars; for those that source this
+STRIPPED='{
+	file = $0
+	sub(/\t.*/, "", file)
+	text = substr($0, length(file) + 2)
+	line = text
+	sub(/\t.*/, "", line)
+	text = substr(text, length(line) + 2)
+}'

@@ -1,0 +1,35 @@
+/*
+ * The init of application containers: process 1 stays in our own code, reaps
+ * what is orphaned, passes signals on to the program, and ends with its status.
+ * The kernel ends all others of the pid namespace with it.
+ *
+ * It has the rights of the payload and no more; its program is the protected
+ * copy of ours (selfexe.h), so that nothing can be changed by /proc/1/exe.
+ */
+#ifndef CONTAINER_REAPER_H
+#define CONTAINER_REAPER_H
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include "core/err.h"
+
+/*
+ * In the container's first process, with rights given up. Returns 0 in the
+ * child that is to become the program, -errno when there is none. @argv is the
+ * process's own, which the container could read in /proc/1/cmdline: it is
+ * overwritten.
+ */
+int reaper_start(char *argv[], struct err *err);
+
+/*
+ * A child that begins with the signals as they were, to a parent to which none
+ * gets lost: all of @ret_signals are blocked there before it can be sent any,
+ * for process 1 would not be given one without a handler at all.
+ */
+pid_t reaper_fork(sigset_t *ret_signals, struct err *err);
+
+/* That alone. */
+void reaper_hide_arguments(char *argv[]);
+
+#endif

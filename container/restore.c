@@ -1,0 +1,483 @@
+/*
+ * `restore`: as `run`, but criu makes the processes, out of what `checkpoint`
+ * has written.
+ *
+ * Theory of operation. State, cgroup and root filesystem are made as for any
+ * container, from a bundle that may be another than the checkpoint's. criu runs
+ * in a mount namespace of its own, in which the root is a mount, as it wants,
+ * and what mounts lie on in there exists. It puts the processes into the
+ * container's group, as children of ours (--restore-sibling), and ends.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include "container/criu.h"
+#include "container/launch.h"
+#include "container/verbs.h"
+#include "core/parse.h"
+#include "sandbox/caps.h"
+#include "sandbox/link.h"
+#include "sandbox/procfs.h"
+#include "sandbox/rootpath.h"
+#include "sandbox/selfexe.h"
+#include "sandbox/sys.h"
+
+struct restore {
+	struct criu_options options;
+	const char *lsm_profile;
+	const char *lsm_mount_context;
+	struct criu criu;
+	int netns; /* owned; made by us, or -1 */
+	struct launch *launch; /* borrowed */
+	char folder[PATH_MAX]; /* the container's */
+	char root[PATH_MAX]; /* where criu finds the root filesystem */
+};
+
+/* ---- in criu's mount namespace ---- */
+
+/* In what another mount holds, which is criu's to fill or is there already. */
+static bool is_below_mount(const struct config *config, size_t index)
+{
+	const char *path = config->mounts[index].plan.target;
+
+	for (size_t i = 0; i < index; i++) {
+		const char *above = config->mounts[i].plan.target;
+		size_t len = strlen(above);
+
+		if (!strncmp(path, above, len) && path[len] == '/')
+			return true;
+	}
+	return false;
+}
+
+static int make_target(const struct mount_plan *plan, int root, struct err *err)
+{
+	int fd = plan->is_bind && !plan->tree_is_dir ?
+			 rootpath_make_file(root, plan->target, err) :
+			 rootpath_make_dir(root, plan->target, err);
+
+	if (fd < 0)
+		return err_prefix(err, "mount %s", plan->target);
+	close(fd);
+	return 0;
+}
+
+static int make_targets(const struct config *config, int root, struct err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < config->mount_count; i++) {
+		const struct mount_plan *plan = &config->mounts[i].plan;
+
+		if (!plan->remount && !is_below_mount(config, i))
+			rc = make_target(plan, root, err);
+	}
+	return rc;
+}
+
+static int enter(void *opaque, struct err *err)
+{
+	static const struct mount_change apart = { .propagation = MS_PRIVATE };
+	const struct restore *restore = opaque;
+	const struct launch *launch = restore->launch;
+	struct mount_attr private = { .propagation = MS_PRIVATE };
+	int rc;
+
+	if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private,
+			  sizeof(private)))
+		return err_sys(err, errno, "cannot make the mounts private");
+	rc = mount_set(launch->root_tree, &apart, AT_RECURSIVE, err);
+	/* Not where it is, which may be a mount already: criu wants to see what
+	 * is below. */
+	if (!rc && move_mount(launch->root_tree, "", AT_FDCWD, restore->root,
+			      MOVE_MOUNT_F_EMPTY_PATH))
+		rc = err_sys(err, errno, "cannot attach the root filesystem");
+	if (!rc)
+		rc = make_targets(&launch->config, launch->root_tree, err);
+	/* criu (3.17) forgets this, and what criu has its processes inherit. */
+	if (!rc && launch->config.process.no_new_privileges &&
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		rc = err_sys(err, errno, "process.noNewPrivileges");
+	return rc;
+}
+
+/* ---- the command ---- */
+
+static void add_mount(struct restore *restore, const char *name,
+		      const char *source)
+{
+	criu_add(&restore->criu, "--external=mnt[%s]:%s", name, source);
+}
+
+/* Those behind the configuration's own are in the container's folder; see
+ * net_files_make. */
+static void add_bind(struct restore *restore, size_t index)
+{
+	const struct launch *launch = restore->launch;
+	const struct mount_plan *plan = &launch->config.mounts[index].plan;
+	const json_t *configured =
+		json_object_get(launch->config.tree, "mounts");
+
+	if (index >= json_array_size(configured))
+		criu_add(&restore->criu, "--external=mnt[%s]:%s/%s",
+			 plan->target, restore->folder, plan->source);
+	else if (*plan->source != '/')
+		criu_add(&restore->criu, "--external=mnt[%s]:%s/%s",
+			 plan->target, launch->state.bundle, plan->source);
+	else
+		add_mount(restore, plan->target, plan->source);
+}
+
+/* Under the names that `checkpoint` gave. */
+static void add_mounts(struct restore *restore)
+{
+	const struct launch *launch = restore->launch;
+	const struct config *config = &launch->config;
+
+	for (size_t i = 0; i < config->mount_count; i++) {
+		const struct config_mount *mount = &config->mounts[i];
+
+		if (mount->plan.is_bind && !mount->plan.remount)
+			add_bind(restore, i);
+		else if (criu_is_cgroup_bind(config, mount))
+			criu_add(&restore->criu, "--external=mnt[%s]:%s%s",
+				 mount->plan.target, launch->cgroups.path,
+				 launch->state.cgroup);
+	}
+	add_mount(restore, CRIU_MASK, "/dev/null");
+	for (size_t i = 0; i < launch->node_count; i++) {
+		const char *path = launch->nodes[i].path;
+
+		if (strcmp(path, CRIU_MASK) != 0)
+			add_mount(restore, path, path);
+	}
+}
+
+static int add_namespaces(struct restore *restore, struct err *err)
+{
+	const struct launch *launch = restore->launch;
+	const struct config *config = &launch->config;
+	struct criu *criu = &restore->criu;
+
+	for (size_t i = 0; i < config->namespace_count; i++) {
+		const struct config_namespace *ns = &config->namespaces[i];
+		int fd = launch->namespaces[i];
+
+		if (ns->flag == CLONE_NEWNET && restore->netns >= 0)
+			fd = restore->netns;
+		else if (!ns->path)
+			continue;
+		if (ns->flag == CLONE_NEWNET)
+			criu_add(criu, "--inherit-fd=fd[%d]:" CRIU_NETNS,
+				 criu_pass(criu, fd));
+		else if (ns->flag == CLONE_NEWPID)
+			criu_add(criu, "--inherit-fd=fd[%d]:" CRIU_PIDNS,
+				 criu_pass(criu, fd));
+		else if (strchr(ns->path, ','))
+			return err_set(
+				err, EINVAL,
+				"criu takes no comma in the path of a namespace: %s",
+				ns->path);
+		else
+			criu_add(criu, "--join-ns=%s:%s", ns->type, ns->path);
+	}
+	return 0;
+}
+
+/* An array, which json_load_path does not take. */
+static json_t *load_descriptors(const struct criu *criu, struct err *err)
+{
+	autoclose int dir =
+		open(criu->images, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autofree char *text = NULL;
+	json_t *array = NULL;
+	size_t len = 0;
+
+	if (faccessat(dir, CRIU_DESCRIPTORS, F_OK, 0)) {
+		err_set(err, ENOENT, "--image-path: %s holds no checkpoint",
+			criu->images);
+		return NULL;
+	}
+	if (json_read_text(dir, CRIU_DESCRIPTORS, &text, &len, err))
+		return NULL;
+	array = json_loadb(text, len, 0, NULL);
+	if (!json_is_array(array)) {
+		json_decref(array);
+		err_set(err, EINVAL,
+			"--image-path: %s/" CRIU_DESCRIPTORS " is no array",
+			criu->images);
+		return NULL;
+	}
+	return array;
+}
+
+/* Its standard descriptors become ours. One that both output and errors go to
+ * is told once. */
+static int add_descriptors(struct restore *restore, struct err *err)
+{
+	struct criu *criu = &restore->criu;
+	json_t *array = load_descriptors(criu, err);
+	const char *before = "";
+
+	if (!array)
+		return -err->code;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		const char *text =
+			json_string_value(json_array_get(array, (size_t)fd));
+
+		if (!text || !strcmp(text, before) ||
+		    (strncmp(text, "pipe:", 5) != 0 &&
+		     strncmp(text, "file[", 5) != 0))
+			continue;
+		criu_add(criu, "--inherit-fd=fd[%d]:%s", criu_pass(criu, fd),
+			 text);
+		before = text;
+	}
+	json_decref(array);
+	return 0;
+}
+
+static int make_command(struct restore *restore, struct err *err)
+{
+	const struct launch *launch = restore->launch;
+	struct criu *criu = &restore->criu;
+	bool ignores = restore->options.cgroups_mode &&
+		       !strcmp(restore->options.cgroups_mode, "ignore");
+	int rc;
+
+	criu->namespaces = CLONE_NEWNS;
+	criu->enter = enter;
+	criu->opaque = restore;
+	/* Then they stay where criu is. */
+	criu->cgroup = ignores ? launch->cgroup : -1;
+	if (!ignores && launch->state.cgroup)
+		criu_add(criu, "--cgroup-root=%s", launch->state.cgroup);
+	criu_add(criu, "--restore-detached");
+	criu_add(criu, "--restore-sibling");
+	criu_add(criu, "--root=%s", restore->root);
+	if (restore->lsm_profile)
+		criu_add(criu, "--lsm-profile=%s", restore->lsm_profile);
+	if (restore->lsm_mount_context)
+		criu_add(criu, "--lsm-mount-context=%s",
+			 restore->lsm_mount_context);
+	add_mounts(restore);
+	rc = add_namespaces(restore, err);
+	return rc ? rc : add_descriptors(restore, err);
+}
+
+/* ---- the processes ---- */
+
+/* Hooks that make a container out of a bundle cannot make one that was made
+ * elsewhere. */
+static int check_hooks(const struct config *config, struct err *err)
+{
+	static const enum hook_kind kinds[] = { HOOK_PRESTART,
+						HOOK_CREATE_RUNTIME,
+						HOOK_CREATE_CONTAINER };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (config->hooks[kinds[i]].count)
+			return err_set(
+				err, EOPNOTSUPP,
+				"config.json: hooks.%s: restore has no time for these hooks; remove them",
+				config_hook_name(kinds[i]));
+	}
+	return 0;
+}
+
+/* What criu has left in the container's folder: the first process, as seen from
+ * here. */
+static int take_pid(const struct launch *launch, pid_t *ret_pid,
+		    struct err *err)
+{
+	autofree char *text = NULL;
+	uint64_t pid;
+	size_t len;
+	int rc = json_read_text(launch->state.dir, STATE_CRIU_PID, &text, &len,
+				err);
+
+	unlinkat(launch->state.dir, STATE_CRIU_PID, 0);
+	if (rc)
+		return rc;
+	text[strcspn(text, "\n")] = '\0';
+	if (parse_u64(text, &pid) || !pid || pid > INT32_MAX)
+		return err_set(err, EIO, "criu left no PID");
+	*ret_pid = (pid_t)pid;
+	return 0;
+}
+
+/* criu works in a folder of its own, so these paths are absolute. */
+static int make_places(struct restore *restore, struct err *err)
+{
+	const struct launch *launch = restore->launch;
+	size_t size = sizeof(restore->folder);
+	char link[32];
+	ssize_t n;
+	int len;
+
+	snprintf(link, sizeof(link), "self/fd/%d", launch->state.dir);
+	n = readlinkat(launch->proc, link, restore->folder, size - 1);
+	if (n < 0)
+		return err_sys(err, errno, "the container's folder");
+	restore->folder[n] = '\0';
+	len = snprintf(restore->root, size, "%s/" STATE_CRIU_ROOT,
+		       restore->folder);
+	if (len < 0 || (size_t)len >= size)
+		return err_set(err, ENAMETOOLONG, "--root is too long");
+	criu_add(&restore->criu, "--pidfile=%s/" STATE_CRIU_PID,
+		 restore->folder);
+	if (mkdir(restore->root, 0755))
+		return err_sys(err, errno, "cannot make %s", restore->root);
+	return 0;
+}
+
+/* We have one thread, so it can go there and come back. */
+static int make_network(struct restore *restore, struct err *err)
+{
+	const struct launch *launch = restore->launch;
+	autoclose int home = -1;
+	int rc;
+
+	if (!criu_is_our_network(&launch->config, launch->net))
+		return 0;
+	home = openat(launch->proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (home < 0 || unshare(CLONE_NEWNET))
+		return err_sys(err, errno, "no new network namespace");
+	rc = link_loopback_up();
+	restore->netns =
+		openat(launch->proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (setns(home, CLONE_NEWNET) || rc || restore->netns < 0)
+		return err_set(err, EIO, "cannot make the network namespace");
+	return launch_make_network(launch, restore->netns, getpid(), err);
+}
+
+static int run_criu(struct restore *restore, struct err *err)
+{
+	struct launch *launch = restore->launch;
+	int rc;
+
+	rc = criu_run(&restore->criu, err);
+	if (!rc)
+		return take_pid(launch, &launch->pid, err);
+	unlinkat(launch->state.dir, STATE_CRIU_PID, 0);
+	return rc;
+}
+
+static int raise_processes(void *opaque, struct launch *launch, struct err *err)
+{
+	struct restore *restore = opaque;
+	int rc = check_hooks(&launch->config, err);
+
+	restore->launch = launch;
+	if (!rc)
+		rc = criu_check_config(&launch->config, launch->net,
+				       launch->state.id, err);
+	if (!rc)
+		rc = make_places(restore, err);
+	if (!rc)
+		rc = make_network(restore, err);
+	if (!rc)
+		rc = make_command(restore, err);
+	if (!rc)
+		rc = run_criu(restore, err);
+	unlinkat(launch->state.dir, STATE_CRIU_ROOT, AT_REMOVEDIR);
+	if (rc)
+		return rc;
+	/* A child of ours, so the number is its own until we wait for it. */
+	launch->pidfd = sys_pidfd_open(launch->pid);
+	if (launch->pidfd < 0)
+		return err_sys(err, -launch->pidfd,
+			       "the restored container has ended");
+	return 0;
+}
+
+/* ---- the verb ---- */
+
+/* The options of runc and crun; conmon gives those of create, too. */
+static int read_arguments(struct args *args, struct restore *restore,
+			  struct launch_options *launch, struct err *err)
+{
+	struct criu_options *o = &restore->options;
+	bool ignored = false;
+	const struct arg_option table[] = {
+		{ "image-path", 0, ARG_TEXT, &o->image_path,
+		  "folder of the checkpoint; ./checkpoint unless told" },
+		{ "work-path", 0, ARG_TEXT, &o->work_path,
+		  "folder for criu's log; the checkpoint's unless told" },
+		{ "bundle", 'b', ARG_TEXT, &launch->bundle,
+		  "folder of config.json; the current one unless told" },
+		{ "pid-file", 0, ARG_TEXT, &launch->pid_file,
+		  "file that gets the process's ID" },
+		{ "detach", 'd', ARG_FLAG, &launch->detach,
+		  "do not wait for the end" },
+		{ "tcp-established", 0, ARG_FLAG, &o->tcp_established,
+		  "connections of TCP, too" },
+		{ "ext-unix-sk", 0, ARG_FLAG, &o->ext_unix_sk,
+		  "Unix sockets whose other end was outside, too" },
+		{ "shell-job", 0, ARG_FLAG, &o->shell_job,
+		  "in our session, as it was with the checkpoint's --shell-job" },
+		{ "file-locks", 0, ARG_FLAG, &o->file_locks,
+		  "locks of files, too" },
+		{ "manage-cgroups-mode", 0, ARG_TEXT, &o->cgroups_mode,
+		  "criu's --manage-cgroups: soft (unless told), full, strict, ignore" },
+		{ "empty-ns", 0, ARG_TEXT, &o->empty_ns,
+		  "network: without what was in that namespace" },
+		{ "auto-dedup", 0, ARG_FLAG, &o->auto_dedup,
+		  "free what was restored from the checkpoint's files" },
+		{ "lsm-profile", 0, ARG_TEXT, &restore->lsm_profile,
+		  "apparmor:NAME or selinux:LABEL in place of the checkpoint's" },
+		{ "lsm-mount-context", 0, ARG_TEXT, &restore->lsm_mount_context,
+		  "label of mounts in place of the checkpoint's" },
+		{ "console-socket", 0, ARG_TEXT, &launch->console_socket,
+		  "accepted; there are no terminals" },
+		{ "no-new-keyring", 0, ARG_FLAG, &ignored, "accepted" },
+		{ "no-pivot", 0, ARG_FLAG, &ignored, "accepted" },
+		{ "no-subreaper", 0, ARG_FLAG, &ignored, "accepted" },
+		ARGS_END,
+	};
+
+	return verb_takes_id("restore", args, table, true, &launch->id, err);
+}
+
+static int restore_container(struct context *context, struct restore *restore,
+			     const struct launch_options *options,
+			     struct err *err)
+{
+	int rc;
+
+	if (geteuid() || !caps_may_administer())
+		return err_set(err, EPERM,
+			       "restore needs root's rights, as criu does");
+	rc = criu_begin(&restore->criu, "restore", "restore.log",
+			&restore->options, false, err);
+	return rc ? rc : launch_run(context, options, &context->status, err);
+}
+
+int verb_restore(struct context *context, struct args *args, struct err *err)
+{
+	struct restore state = { .netns = -1 };
+	struct launch_options options = { .bundle = ".",
+					  .root_tree = -1,
+					  .raise = raise_processes,
+					  .opaque = &state };
+	int rc = read_arguments(args, &state, &options, err);
+
+	options.foreground = !options.detach;
+	if (!rc)
+		rc = selfexe_protect(context->argv, STDERR_FILENO + 1,
+				     &context->self_mount, err);
+	if (!rc)
+		rc = context_open_root(context, err);
+	if (!rc)
+		rc = restore_container(context, &state, &options, err);
+	criu_release(&state.criu);
+	if (state.netns >= 0)
+		close(state.netns);
+	return rc;
+}

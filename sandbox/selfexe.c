@@ -1,0 +1,133 @@
+#include "sandbox/selfexe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "sandbox/mount.h"
+
+#define SELF  "/proc/self/exe"
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+enum selfexe_state selfexe_state(void)
+{
+	autoclose int fd = open(SELF, O_RDONLY | O_CLOEXEC);
+	struct statvfs fs;
+	int seals;
+
+	if (fd < 0)
+		return SELFEXE_EXPOSED;
+	seals = fcntl(fd, F_GET_SEALS);
+	if (seals >= 0 && (seals & SEALS) == SEALS)
+		return SELFEXE_SEALED_MEMORY;
+	/* The flags of the mount, which is what a writer would come through. */
+	if (!fstatvfs(fd, &fs) && fs.f_flag & ST_RDONLY)
+		return SELFEXE_READ_ONLY_MOUNT;
+	return SELFEXE_EXPOSED;
+}
+
+static int read_only_copy(void)
+{
+	static const struct mount_change change = {
+		.set = MOUNT_ATTR_RDONLY,
+		.propagation = MS_PRIVATE,
+	};
+	autoclose int tree =
+		open_tree(AT_FDCWD, SELF, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	int rc;
+
+	if (tree < 0)
+		return -errno;
+	rc = mount_set(tree, &change, 0, NULL);
+	return rc ? rc : move_fd(&tree);
+}
+
+static int sealed_copy(void)
+{
+	autoclose int from = open(SELF, O_RDONLY | O_CLOEXEC);
+	autoclose int to =
+		memfd_create("hull-ct", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ssize_t n;
+
+	if (from < 0 || to < 0)
+		return -errno;
+	do {
+		n = sendfile(to, from, NULL, 1 << 24);
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	if (n < 0 || fchmod(to, 0700) || fcntl(to, F_ADD_SEALS, SEALS))
+		return -errno;
+	return move_fd(&to);
+}
+
+bool selfexe_has_mount(void)
+{
+	autoclose int fd = read_only_copy();
+
+	return fd >= 0;
+}
+
+/* The copy that the start before this one left open at @fd. */
+static bool is_kept(int fd)
+{
+	struct stat kept;
+	struct stat self;
+
+	return !fstat(fd, &kept) && !stat(SELF, &self) &&
+	       kept.st_dev == self.st_dev && kept.st_ino == self.st_ino;
+}
+
+/* Moves @fd to where the next start looks for it. */
+static int keep_open(int fd, int wanted)
+{
+	if (fd == wanted)
+		return fcntl(fd, F_SETFD, 0) ? -errno : fd;
+	return dup2(fd, wanted) < 0 ? -errno : wanted;
+}
+
+static int close_from(unsigned int first)
+{
+	return close_range(first, ~0U, 0) ? -errno : 0;
+}
+
+int selfexe_protect(char *argv[], unsigned int first_fd, int *ret_mount,
+		    struct err *err)
+{
+	enum selfexe_state state = selfexe_state();
+	bool kept = state == SELFEXE_READ_ONLY_MOUNT && is_kept((int)first_fd);
+	int rc = close_from(first_fd + kept);
+	int fd;
+
+	*ret_mount = -1;
+	if (rc)
+		return err_sys(err, -rc, "cannot close descriptors");
+	if (kept && fcntl((int)first_fd, F_SETFD, FD_CLOEXEC) == 0)
+		*ret_mount = (int)first_fd;
+	if (state != SELFEXE_EXPOSED)
+		return 0;
+	fd = read_only_copy();
+	if (fd >= 0)
+		fd = keep_open(fd, (int)first_fd);
+	else
+		fd = sealed_copy();
+	if (fd < 0)
+		return err_sys(err, -fd,
+			       "cannot protect this program's own file");
+	execveat(fd, "", argv, environ, AT_EMPTY_PATH);
+	return err_sys(err, errno, "cannot start from a protected copy");
+}
+
+void selfexe_drop(int mount)
+{
+	autoclose int target = -1;
+
+	if (mount < 0)
+		return;
+	target = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (target >= 0)
+		(void)mount_move(mount, target);
+}

@@ -1,0 +1,281 @@
+# Checkpoint and restore by criu: what a program has in memory and around it is
+# there again, elsewhere, too; and what cannot be is refused with a sentence.
+# shellcheck shell=bash disable=SC2154,SC2016,SC2119 # $out and its like: see
+# run in harness.sh; scripts for the shell inside; make_bundle without options
+# where: cgroup2
+# root: yes
+# seconds: 12
+# timeout: 100
+
+# shellcheck source=tests/integration/lib-container.sh
+. "$HERE/lib-container.sh"
+# shellcheck source=tests/integration/lib-container-net.sh
+. "$HERE/lib-container-net.sh"
+
+# What is counted is nowhere but in memory.
+COUNT='i=0; while :; do i=$((i+1)); echo $i >/count.new; mv /count.new /count; sleep 0.1; done'
+
+bundle_for_criu()
+{
+	need_program criu criu
+	make_bundle
+	config '.root.readonly = false'
+	local applet
+	for applet in mv readlink; do
+		ln -sf busybox "$ROOTFS/bin/$applet"
+	done
+}
+
+# count [BUNDLE]: where it stands.
+count() { cat "${1:-$BUNDLE}/rootfs/count"; }
+
+# counts_on FROM [BUNDLE]: it goes on from there, and does not begin anew.
+counts_on()
+{
+	wait_for 10 "a count above $1" above "$1" "${2:-$BUNDLE}"
+	assert_le "$(count "${2:-$BUNDLE}")" $(($1 + 100)) 'the count'
+}
+
+# shellcheck disable=SC2317 # called by wait_for
+above() { [ "$(cat "$2/rootfs/count" 2>/dev/null || echo 0)" -gt "$1" ]; }
+
+# shellcheck disable=SC2317 # called by wait_for
+counting() { above 2 "$BUNDLE"; }
+
+start_counting()
+{
+	args sh -c "${1:-$COUNT}"
+	ct run --detach --bundle "$BUNDLE" c
+	assert_status 0
+	wait_for 10 'the count' counting
+}
+
+# What there is to see of the container's first process.
+look_around()
+{
+	ct exec c sh -c 'readlink /proc/1/cwd; cat /scratch/t /data/file
+		grep -E "^(Seccomp|NoNewPrivs|Cap...|Umask|Uid|Groups)" /proc/1/status
+		grep -E "open files|core" /proc/1/limits; cat /proc/1/oom_score_adj
+		cat /proc/sys/kernel/hostname /proc/1/cgroup
+		cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max
+		wc -c </proc/kcore; touch /data/x'
+	assert_has "$err" 'Read-only'
+	echo "$out"
+	tr '\0' '\n' <"/proc/$(pid_of c)/environ"
+	sed 's/^[^/]*//; s/ - / /' "/proc/$(pid_of c)/mountinfo" |
+		awk '{ print $2, $3 }' | sort
+}
+
+# timeout: 120
+test_restore_as_it_was()
+{
+	bundle_for_criu
+	mkdir "$T/src"
+	echo data >"$T/src/file"
+	config ".process.cwd = \"/tmp\" | .hostname = \"kept\" |
+		.process.env += [\"MARK=kept\"] | .process.user.umask = 23 |
+		.process.oomScoreAdj = 77 |
+		.process.rlimits = [{ type: \"RLIMIT_NOFILE\", soft: 60, hard: 64 }] |
+		.linux.resources.memory.limit = 67108864 |
+		.linux.resources.pids.limit = 30 |
+		.mounts += [
+			{ destination: \"/data\", source: \"$T/src\", options: [\"bind\", \"ro\"] },
+			{ destination: \"/scratch\", type: \"tmpfs\", source: \"tmpfs\" }]"
+	start_counting "echo tmp >/scratch/t; $COUNT"
+	look_around >"$T/before"
+	ct checkpoint --image-path "$T/image" --work-path "$T/work" c
+	assert_status 0
+	assert_eq "$out$err" ''
+	[ -s "$T/work/dump.log" ] || fail 'no log'
+	# It is gone as a whole.
+	ct list -q
+	assert_eq "$out" ''
+	[ ! -d "/sys/fs/cgroup$CT_GROUP/c" ] || fail 'the cgroup is left'
+	local last
+	last=$(count)
+	ct restore --detach --image-path "$T/image" --work-path "$T/work" \
+		--pid-file "$T/pid" --bundle "$BUNDLE" c
+	assert_status 0
+	assert_eq "$out$err" ''
+	counts_on "$last"
+	status_is c running || fail 'it does not run'
+	assert_eq "$(cat "$T/pid")" "$(pid_of c)"
+	grep -qx "$(pid_of c)" "/sys/fs/cgroup$CT_GROUP/c/cgroup.procs" ||
+		fail 'it is in another group'
+	look_around >"$T/after"
+	diff "$T/before" "$T/after" || fail 'something is not as it was'
+	# All that can be done with a container can be done with it.
+	ct pause c
+	status_is c paused || fail 'it is not paused'
+	ct resume c
+	ct kill c KILL
+	assert_status 0
+	wait_for 5 end status_is c stopped
+	ct delete c
+	assert_status 0
+	[ ! -d "/sys/fs/cgroup$CT_GROUP/c" ] || fail 'the cgroup is left'
+}
+
+# timeout: 120
+test_copy_of_one_that_goes_on()
+{
+	bundle_for_criu
+	start_counting
+	ct checkpoint --leave-running --image-path "$T/image" c
+	assert_status 0
+	local last
+	last=$(count)
+	status_is c running || fail 'it does not go on'
+	counts_on $((last + 2))
+	# Another name, group and root, from the same files.
+	cp -a "$BUNDLE" "$T/copy"
+	last=$(count "$T/copy")
+	sed -i "s,$CT_GROUP/c\",$CT_GROUP/d\"," "$T/copy/config.json"
+	ct restore -d --image-path "$T/image" -b "$T/copy" d
+	assert_status 0
+	wait_for 10 'its count' above 2 "$T/copy"
+	[ "$(pid_of c)" != "$(pid_of d)" ] || fail 'it is the same process'
+	ct exec d cat /proc/self/cgroup
+	assert_eq "$out" '0::/'
+	grep -qx "$(pid_of d)" "/sys/fs/cgroup$CT_GROUP/d/cgroup.procs" ||
+		fail 'it is in another group'
+	ct delete --force c
+	assert_status 0
+	counts_on "$(count "$T/copy")" "$T/copy"
+	# A name that is taken.
+	ct restore -d --image-path "$T/image" -b "$T/copy" d
+	refused_ct 'a container with the ID d exists'
+}
+
+# In the foreground its end is waited for; the memory of a --pre-dump serves. Its
+# output goes on in another pipe.
+# timeout: 120
+test_wait_and_pre_dump()
+{
+	bundle_for_criu
+	args sh -c 'x=kept; while [ ! -e /end ]; do echo 3 >/count; sleep 0.1; done; echo $x; exit 7'
+	"$HULL_CT" --root "$CT_ROOT" run --detach --bundle "$BUNDLE" c \
+		2>&1 | cat >"$T/said" &
+	wait_for 10 'the count' counting
+	ct checkpoint --pre-dump --image-path "$T/first" c
+	assert_status 0
+	ct checkpoint --parent-path ../first --image-path "$T/second" c
+	assert_status 0
+	wait
+	assert_eq "$(cat "$T/said")" ''
+	touch "$ROOTFS/end"
+	run bash -o pipefail -c '"$@" 2>&1 | cat' sh "$HULL_CT" \
+		--root "$CT_ROOT" restore --image-path "$T/second" \
+		--bundle "$BUNDLE" c
+	assert_status 7
+	assert_eq "$out" kept
+	ct list -q
+	assert_eq "$out" ''
+}
+
+# timeout: 120
+test_what_fails_leaves_it_running()
+{
+	bundle_for_criu
+	args sh -c "$COUNT"
+	# A file of the host that nobody has told criu of.
+	echo data >"$T/data"
+	ct run --detach --preserve-fds 1 --bundle "$BUNDLE" c 3<"$T/data"
+	assert_status 0
+	wait_for 10 'the count' counting
+	run env PATH="$T/none" "$HULL_CT" --root "$CT_ROOT" checkpoint c
+	refused_ct 'criu.* not in PATH.*install the package criu'
+	ct checkpoint --image-path "$T/data" c
+	refused_ct '\-\-image-path: .*/data is not a folder'
+	ct checkpoint --image-path "$T/none/deep" c
+	refused_ct '\-\-image-path: cannot make the folder .*none/deep'
+	ct checkpoint --image-path "$T/image" --parent-path ../none c
+	refused_ct '\-\-parent-path: cannot open the folder \.\./none'
+	ct checkpoint --manage-cgroups-mode hard c
+	refused_ct 'takes soft, full, strict or ignore, not "hard"'
+	# What criu refuses is in its words, and in its log.
+	ct checkpoint --image-path "$T/image" c
+	refused_ct "container c: criu: .*$T/data; its log is $T/image/dump.log"
+	status_is c running || fail 'it does not run any more'
+	counts_on "$(count)"
+	mkdir "$T/empty"
+	config ".linux.cgroupsPath = \"$CT_GROUP/d\""
+	ct restore --image-path "$T/empty" --bundle "$BUNDLE" d
+	refused_ct 'empty holds no checkpoint'
+	# Half a checkpoint: nothing is left of a restore that failed.
+	ct restore --image-path "$T/image" --bundle "$BUNDLE" d
+	refused_ct "criu: .*; its log is $T/image/restore.log"
+	ct list -q
+	assert_eq "$out" 'c'
+	[ ! -d "/sys/fs/cgroup$CT_GROUP/d" ] || fail 'the cgroup is left'
+	[ ! -e "$CT_ROOT/d" ] || fail 'state is left'
+}
+
+test_what_has_no_checkpoint()
+{
+	bundle_for_criu
+	args sleep 1000
+	ct create --bundle "$BUNDLE" c
+	ct checkpoint --image-path "$T/image" c
+	refused_ct 'container c is created; only a running one'
+	[ ! -e "$T/image" ] || fail 'a folder was made'
+	ct delete --force c
+	ct checkpoint c
+	refused_ct 'does not exist'
+	config '.process.terminal = true'
+	ct restore --image-path "$T/none" --bundle "$BUNDLE" c
+	refused_ct 'image-path: cannot open the folder'
+	config '.hooks.createRuntime = [{ path: "/bin/true" }]'
+	mkdir "$T/image"
+	echo '[]' >"$T/image/descriptors.json"
+	ct restore --image-path "$T/image" --bundle "$BUNDLE" c
+	refused_ct 'hooks.createRuntime: restore has no time'
+	config 'del(.hooks)'
+	ct restore --image-path "$T/image" --bundle "$BUNDLE" c
+	refused_ct 'has a terminal: only containers without one'
+	config '.process.terminal = false | .linux.namespaces += [{ type: "user" }] |
+		.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 9 }] |
+		.linux.gidMappings = .linux.uidMappings'
+	ct restore --image-path "$T/image" --bundle "$BUNDLE" c
+	refused_ct 'has a user namespace: only containers without one'
+	ct features
+	assert_eq "$(jq -r '.annotations["org.opencontainers.runc.checkpoint.enabled"]' \
+		<<<"$out")" true
+	run env PATH=/none "$HULL_CT" doctor
+	assert_has "$out" 'install the package criu'
+}
+
+# shellcheck disable=SC2317 # called by wait_for
+reached() { host busybox ping -c 1 -W 1 192.0.2.2 >/dev/null; }
+
+# What hull-ct has made it makes again, on this host or on another one.
+test_network_is_made_anew()
+{
+	need_program criu criu
+	make_host
+	make_net_bundle
+	ln -s busybox "$ROOTFS/bin/mv"
+	config '.root.readonly = false'
+	make_bridge br0 192.0.2.1/24
+	config '.annotations = { "hull-ct.net": "bridge=br0,ip=192.0.2.2/24" }'
+	start_counting
+	wait_for 5 'an answer' reached
+	ct exec c busybox ip -o addr show eth0
+	local before=$out last
+	ct checkpoint --image-path "$T/image" c
+	assert_status 0
+	! reached || fail 'something answers'
+	last=$(count)
+	ct restore -d --image-path "$T/image" --bundle "$BUNDLE" c
+	assert_status 0
+	counts_on "$last"
+	wait_for 5 'an answer' reached
+	ct exec c busybox ip -o -4 addr show eth0
+	assert_has "$out" '192.0.2.2/24'
+	assert_has "$before" '192.0.2.2/24'
+	ct exec c cat /etc/resolv.conf
+	assert_status 0
+	ct delete --force c
+	assert_status 0
+	! host ip -o link show | grep -q ': ct' || fail 'an interface is left'
+}
