@@ -4,10 +4,12 @@
 
 # initrd_with SCRIPT: the guest's initrd and an archive behind it (Linux
 # Documentation/driver-api/early-userspace/buffer-format.rst) with the script.
+# While it runs, the kernel says only warnings and worse on the console: a
+# message of lesser weight that comes late must not stand amid a line of it.
 initrd_with()
 {
 	mkdir -p "$T/more"
-	printf '%s\n' "$1" >"$T/more/test.sh"
+	printf '%s\n' 'echo 5 >/proc/sys/kernel/printk' "$1" >"$T/more/test.sh"
 	(cd "$T/more" && find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0) |
 		gzip -1 >"$T/more.gz"
 	# $guest_tools: programs for it, see guests/linux/tools.sh.
