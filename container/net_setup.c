@@ -110,13 +110,17 @@ static int add_bridge_port(struct setup *setup, const struct net_interface *it,
 	return rc ? err_prefix(err, "VLAN %u", it->vlan) : 0;
 }
 
+/* Made with a name that nobody has: the one it is to have, eth0 say, may be
+ * taken on the host. */
 static int add_on_device(struct setup *setup, const struct net_interface *it,
-			 struct err *err)
+			 size_t index, struct err *err)
 {
+	char first_name[NET_HOST_NAME];
 	struct link_info device;
+	struct link_info made;
 	struct link_plan plan = {
 		.kind = it->kind == NET_MACVLAN ? "macvlan" : "ipvlan",
-		.name = it->name,
+		.name = first_name,
 		.netns = setup->place->netns,
 		.mode = it->mode,
 		.has_mac = it->has_mac,
@@ -126,9 +130,14 @@ static int add_on_device(struct setup *setup, const struct net_interface *it,
 
 	if (rc)
 		return rc;
+	net_host_name(setup->place->state, index, first_name);
 	plan.lower = device.index;
 	memcpy(plan.mac, it->mac, sizeof(plan.mac));
-	return link_add(&setup->host, &plan, err);
+	rc = link_add(&setup->host, &plan, err);
+	if (!rc)
+		rc = link_find(&setup->inside, first_name, &made, err);
+	return rc ? rc :
+		    link_set_name(&setup->inside, made.index, it->name, err);
 }
 
 static int move_device(struct setup *setup, const char *device,
@@ -242,7 +251,7 @@ static int add_interface(struct setup *setup, const struct net_interface *it,
 	else if (!rc && it->kind == NET_MOVE)
 		rc = move_device(setup, it->device, it->name, err);
 	else if (!rc)
-		rc = add_on_device(setup, it, err);
+		rc = add_on_device(setup, it, index, err);
 	if (!rc)
 		rc = configure(setup, it, err);
 	return rc ? err_prefix(err, "network %s=%s", names[it->kind],

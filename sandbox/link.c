@@ -161,9 +161,9 @@ static void put_lower_kind(struct request *request,
 int link_add(struct netlink *route, const struct link_plan *plan,
 	     struct err *err)
 {
-	const struct ifinfomsg header = { .ifi_flags = IFF_UP,
-					  .ifi_change = IFF_UP };
 	bool is_veth = !strcmp(plan->kind, "veth");
+	const struct ifinfomsg header = { .ifi_flags = is_veth ? IFF_UP : 0,
+					  .ifi_change = is_veth ? IFF_UP : 0 };
 	struct request request;
 	struct netlink_out *out = &request.out;
 	size_t nest;
@@ -203,6 +203,17 @@ int link_move(struct netlink *route, int index, int netns, const char *name,
 
 	begin(&request, RTM_SETLINK, 0, &header, sizeof(header));
 	netlink_put_u32(&request.out, IFLA_NET_NS_FD, (uint32_t)netns);
+	netlink_put_string(&request.out, IFLA_IFNAME, name);
+	return finish(route, &request, err);
+}
+
+int link_set_name(struct netlink *route, int index, const char *name,
+		  struct err *err)
+{
+	const struct ifinfomsg header = { .ifi_index = index };
+	struct request request;
+
+	begin(&request, RTM_SETLINK, 0, &header, sizeof(header));
 	netlink_put_string(&request.out, IFLA_IFNAME, name);
 	return finish(route, &request, err);
 }

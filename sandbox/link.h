@@ -48,8 +48,11 @@ struct link_entry {
 int link_list(struct netlink *route, struct link_entry *links, size_t room,
 	      size_t *ret_count, struct err *err);
 
-/* An interface that is made in the namespace @netns, where link_set_up is still
- * to be called. */
+/*
+ * An interface that is made in the namespace @netns, where link_set_up is still
+ * to be called. A name has to be free on this side, too (Linux 6.1), unless it
+ * is that of veth's other end.
+ */
 struct link_plan {
 	const char *kind; /* "veth", "macvlan", "ipvlan" */
 	const char *name; /* there */
@@ -70,6 +73,9 @@ int link_add(struct netlink *route, const struct link_plan *plan,
  * afterwards and has no address. */
 int link_move(struct netlink *route, int index, int netns, const char *name,
 	      struct err *err);
+/* Of an interface that is down. */
+int link_set_name(struct netlink *route, int index, const char *name,
+		  struct err *err);
 int link_set_mac(struct netlink *route, int index, const uint8_t mac[MAC_BYTES],
 		 struct err *err);
 int link_set_mtu(struct netlink *route, int index, uint32_t mtu,

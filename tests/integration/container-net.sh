@@ -190,6 +190,8 @@ test_macvlan()
 	host ip link add under type veth peer name under-peer
 	host ip link set under up
 	host ip link set under-peer up
+	# The host has an eth0, too.
+	host ip link add eth0 type veth peer name far-eth0
 	launch b --net macvlan=under,ip=10.9.1.3/24 -- sleep 100
 	assert_status 0
 	launch a --attach --rm \
