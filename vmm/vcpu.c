@@ -39,6 +39,19 @@ static int set_msrs(const struct vcpu *vcpu, struct err *err)
 	return 0;
 }
 
+/*
+ * A KVM that was loaded before the host's kernel had measured its TSC finely
+ * gives vCPUs the rate it found then. Where that is off by more than 250 ppm
+ * and the processor cannot scale, Linux 6.1 is left without a factor for it
+ * (arch/x86/kvm/x86.c, set_tsc_khz), and all timers of the guest come late.
+ * With 0 the rate is the host's as it is now.
+ */
+static void set_tsc_rate(const struct vcpu *vcpu)
+{
+	/* The guest's clocks are right without it on any other host. */
+	(void)ioctl(vcpu->fd, KVM_SET_TSC_KHZ, 0);
+}
+
 int vcpu_init(struct vcpu *vcpu, struct vcpu_env *env, unsigned int index,
 	      struct cpuid_table *cpuid, struct err *err)
 {
@@ -64,6 +77,7 @@ int vcpu_init(struct vcpu *vcpu, struct vcpu_env *env, unsigned int index,
 	rc = set_msrs(vcpu, err);
 	if (rc)
 		goto fail;
+	set_tsc_rate(vcpu);
 	return 0;
 fail:
 	vcpu_release(vcpu);
