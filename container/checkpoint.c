@@ -104,7 +104,7 @@ static void add_mount(struct checkpoint *c, const char *path, const char *name)
 		return;
 	line = find_mount(c->mounts, st.stx_mnt_id);
 	if (line && read_point(line, point, sizeof(point)))
-		criu_add(&c->criu, "--external=mnt[%s]:%s", point, name);
+		criu_text(&c->criu, CRIU_EXTERNAL, "mnt[%s]:%s", point, name);
 }
 
 /* A folder that is masked has a tmpfs over it, and criu can make those. */
@@ -175,8 +175,8 @@ static int add_namespaces(struct checkpoint *c, struct err *err)
 			return err_sys(err, errno,
 				       "cannot open the %s namespace",
 				       ns->type);
-		criu_add(&c->criu, "--external=%s[%llu]:%s", known[i].file,
-			 (unsigned long long)st.st_ino, known[i].name);
+		criu_text(&c->criu, CRIU_EXTERNAL, "%s[%llu]:%s", known[i].file,
+			  (unsigned long long)st.st_ino, known[i].name);
 	}
 	return 0;
 }
@@ -221,7 +221,7 @@ static json_t *describe(struct checkpoint *c, int fd)
 		snprintf(text, sizeof(text), "file[%llx:%llx]",
 			 (unsigned long long)mount,
 			 (unsigned long long)st.st_ino);
-		criu_add(&c->criu, "--external=%s", text);
+		criu_text(&c->criu, CRIU_EXTERNAL, "%s", text);
 	}
 	return json_string(text);
 }
@@ -313,29 +313,32 @@ static int describe_container(struct checkpoint *c, struct err *err)
 	return rc ? rc : write_descriptors(c, err);
 }
 
-static int make_command(struct checkpoint *c, struct err *err)
+static int make_request(struct checkpoint *c, struct err *err)
 {
 	struct criu *criu = &c->criu;
 	const struct target *target = &c->target;
-	int rc = criu_begin(criu, c->pre_dump ? "pre-dump" : "dump", "dump.log",
-			    &c->options, true, err);
+	int rc = criu_begin(criu, c->pre_dump ? CRIU_PRE_DUMP : CRIU_DUMP,
+			    "dump.log", &c->options, true, err);
 
 	if (!rc)
 		rc = check_parent(c, err);
 	if (rc)
 		return rc;
 	criu->apart = true;
-	criu_add(criu, "--tree=%d", (int)target->state.pid);
-	criu_add(criu, "--freeze-cgroup=%s%s", target->mount.path,
-		 target->state.cgroup);
+	criu_number(criu, CRIU_PID, (uint64_t)target->state.pid);
+	criu_text(criu, CRIU_FREEZE_CGROUP, "%s%s", target->mount.path,
+		  target->state.cgroup);
 	if (c->parent_path)
-		criu_add(criu, "--prev-images-dir=%s", c->parent_path);
+		criu_text(criu, CRIU_PARENT_IMG, "%s", c->parent_path);
 	if (c->parent_path || c->pre_dump)
-		criu_add(criu, "--track-mem");
+		criu_number(criu, CRIU_TRACK_MEM, 1);
 	if (c->pre_dump)
 		return 0;
 	if (c->leave_running)
-		criu_add(criu, "--leave-running");
+		criu_number(criu, CRIU_LEAVE_RUNNING, 1);
+	/* Its master is with whoever runs the container. */
+	if (c->config.process.terminal)
+		criu_number(criu, CRIU_ORPHAN_PTS_MASTER, 1);
 	return describe_container(c, err);
 }
 
@@ -360,7 +363,7 @@ static int checkpoint(struct context *context, struct checkpoint *c,
 	if (!rc)
 		rc = check_container(context, c, err);
 	if (!rc)
-		rc = make_command(c, err);
+		rc = make_request(c, err);
 	if (rc)
 		return rc;
 	rc = criu_run(&c->criu, err);

@@ -7,17 +7,28 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "core/fdpass.h"
 #include "sandbox/sys.h"
 
 #define PROGRAM "criu"
 #define USUAL_PATH \
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define NOT_RUN	 127
-#define FIRST_FD 3
+#define SERVICE	 3 /* its end of the socket */
+#define IMAGES	 4 /* its folders */
+#define WORK	 5
+#define FIRST_FD 6 /* behind them: what it is given */
 #define HIGH_FD	 64
+
+#define REQ_TYPE	   1 /* of criu_req */
+#define REQ_OPTS	   2
+#define REQ_NOTIFY_SUCCESS 3
+#define DEBUG_LEVEL	   4
+#define LOCK_NFTABLES	   2 /* iptables would be one more program */
 
 /* ---- the program ---- */
 
@@ -60,55 +71,63 @@ int criu_find(char ret_path[PATH_MAX], struct err *err)
 		"checkpoint and restore need the program criu, which is not in PATH: install the package criu");
 }
 
-/* ---- the command ---- */
+/* ---- the request ---- */
 
-void criu_add(struct criu *criu, const char *fmt, ...)
+void criu_number(struct criu *criu, enum criu_field field, uint64_t value)
 {
+	criu_put_number(&criu->options, field, value);
+}
+
+void criu_text(struct criu *criu, enum criu_field field, const char *fmt, ...)
+{
+	autofree char *text = NULL;
 	va_list args;
-	char *word;
 	int n;
 
-	if (criu->count + 1 >= criu->room) {
-		size_t room = criu->room ? 2 * criu->room : 32;
-		char **more = realloc(criu->words, room * sizeof(*more));
-
-		if (!more) {
-			criu->error = -ENOMEM;
-			return;
-		}
-		criu->words = more;
-		criu->room = room;
-	}
 	va_start(args, fmt);
-	n = vasprintf(&word, fmt, args);
+	n = vasprintf(&text, fmt, args);
 	va_end(args);
 	if (n < 0) {
+		text = NULL;
 		criu->error = -ENOMEM;
 		return;
 	}
-	criu->words[criu->count++] = word;
-	criu->words[criu->count] = NULL;
+	criu_put_text(&criu->options, field, text);
 }
 
-int criu_pass(struct criu *criu, int fd)
+void criu_texts(struct criu *criu, enum criu_field field, const char *first,
+		const char *second)
 {
+	struct criu_message inner = { .error = 0 };
+
+	if (first)
+		criu_put_text(&inner, 1, first);
+	if (second)
+		criu_put_text(&inner, 2, second);
+	criu_put_message(&criu->options, field, &inner);
+	criu_message_release(&inner);
+}
+
+void criu_inherit(struct criu *criu, const char *key, int fd)
+{
+	struct criu_message inner = { .error = 0 };
+
 	if (criu->fd_count == CRIU_FDS_MAX) {
 		criu->error = -E2BIG;
-		return -1;
+		return;
 	}
-	criu->fds[criu->fd_count] = fd;
-	return FIRST_FD + (int)criu->fd_count++;
+	criu_put_text(&inner, 1, key);
+	criu_put_number(&inner, 2, FIRST_FD + criu->fd_count);
+	criu_put_message(&criu->options, CRIU_INHERIT_FD, &inner);
+	criu_message_release(&inner);
+	criu->fds[criu->fd_count++] = fd;
 }
 
 void criu_release(struct criu *criu)
 {
-	for (size_t i = 0; i < criu->count; i++)
-		free(criu->words[i]);
-	free(move_ptr(&criu->words));
-	criu->count = 0;
+	criu_message_release(&criu->options);
 }
 
-/* criu works in a folder of its own, so the paths it gets are absolute. */
 static int find_folder(const char *option, const char *path, bool make,
 		       char ret_path[PATH_MAX], struct err *err)
 {
@@ -134,55 +153,63 @@ static void add_options(struct criu *criu, const struct criu_options *options)
 {
 	const struct {
 		bool on;
-		const char *word;
-	} flags[] = {
-		{ options->tcp_established, "--tcp-established" },
-		{ options->ext_unix_sk, "--ext-unix-sk" },
-		{ options->shell_job, "--shell-job" },
-		{ options->file_locks, "--file-locks" },
-		{ options->auto_dedup, "--auto-dedup" },
-		{ options->empty_ns, "--empty-ns=net" },
+		enum criu_field field;
+		uint64_t value;
+	} fields[] = {
+		{ options->tcp_established, CRIU_TCP_ESTABLISHED, 1 },
+		{ options->ext_unix_sk, CRIU_EXT_UNIX_SK, 1 },
+		{ options->shell_job, CRIU_SHELL_JOB, 1 },
+		{ options->file_locks, CRIU_FILE_LOCKS, 1 },
+		{ options->auto_dedup, CRIU_AUTO_DEDUP, 1 },
+		{ options->empty_ns, CRIU_EMPTY_NS, CLONE_NEWNET },
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
-		if (flags[i].on)
-			criu_add(criu, "%s", flags[i].word);
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		if (fields[i].on)
+			criu_number(criu, fields[i].field, fields[i].value);
 	}
 }
 
-/* The words of runc, which are criu's, too. */
-static int check_options(const struct criu_options *options, struct err *err)
+/* The words of runc; criu_cg_mode of rpc.proto. */
+static int find_mode(const char *mode, uint64_t *ret_value, struct err *err)
 {
-	static const char *const modes[] = { "soft", "full", "strict",
-					     "ignore" };
-	const char *mode = options->cgroups_mode;
-	bool is_known = !mode;
+	static const struct {
+		const char *word;
+		uint64_t value;
+	} modes[] = {
+		{ "ignore", 0 }, { "soft", 3 }, { "full", 4 }, { "strict", 5 }
+	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
-		is_known |= mode && !strcmp(mode, modes[i]);
-	if (!is_known)
-		return err_set(
-			err, EINVAL,
-			"--manage-cgroups-mode takes soft, full, strict or ignore, not \"%s\"",
-			mode);
-	if (options->empty_ns && strcmp(options->empty_ns, "network") != 0)
-		return err_set(err, EINVAL,
-			       "--empty-ns takes network, not \"%s\"",
-			       options->empty_ns);
-	return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		if (!strcmp(mode, modes[i].word)) {
+			*ret_value = modes[i].value;
+			return 0;
+		}
+	}
+	return err_set(
+		err, EINVAL,
+		"--manage-cgroups-mode takes soft, full, strict or ignore, not \"%s\"",
+		mode);
 }
 
-int criu_begin(struct criu *criu, const char *command, const char *log,
+int criu_begin(struct criu *criu, enum criu_request request, const char *log,
 	       const struct criu_options *options, bool make, struct err *err)
 {
 	const char *images = options->image_path;
 	const char *work = options->work_path;
+	const char *mode = options->cgroups_mode;
+	uint64_t mode_value = 0;
 	int rc;
 
-	*criu = (struct criu){ .log = log, .cgroup = -1 };
+	*criu = (struct criu){ .request = request, .log = log, .cgroup = -1 };
 	if (!images)
 		images = "checkpoint";
-	rc = check_options(options, err);
+	rc = find_mode(mode ? mode : "soft", &mode_value, err);
+	if (!rc && options->empty_ns &&
+	    strcmp(options->empty_ns, "network") != 0)
+		rc = err_set(err, EINVAL,
+			     "--empty-ns takes network, not \"%s\"",
+			     options->empty_ns);
 	if (!rc)
 		rc = criu_find(criu->program, err);
 	if (!rc)
@@ -193,27 +220,41 @@ int criu_begin(struct criu *criu, const char *command, const char *log,
 				 make || work, criu->work, err);
 	if (rc)
 		return rc;
-	criu_add(criu, PROGRAM);
-	criu_add(criu, "%s", command);
-	criu_add(criu, "--images-dir=%s", criu->images);
-	criu_add(criu, "--work-dir=%s", criu->work);
-	criu_add(criu, "--log-file=%s", log);
-	criu_add(criu, "-v4");
-	/* With iptables, its default, it would need one more program. */
-	criu_add(criu, "--network-lock=nftables");
-	criu_add(criu, "--manage-cgroups=%s",
-		 options->cgroups_mode ? options->cgroups_mode : "soft");
+	criu_number(criu, CRIU_IMAGES_DIR_FD, IMAGES);
+	criu_number(criu, CRIU_WORK_DIR_FD, WORK);
+	criu_text(criu, CRIU_LOG_FILE, "%s", log);
+	criu_number(criu, CRIU_LOG_LEVEL, DEBUG_LEVEL);
+	criu_number(criu, CRIU_NETWORK_LOCK, LOCK_NFTABLES);
+	criu_number(criu, CRIU_MANAGE_CGROUPS_MODE, mode_value);
 	add_options(criu, options);
 	return 0;
 }
 
 /* ---- running it ---- */
 
-/* First beyond all numbers that are given: what is passed may be ours of 0 to
- * 2. */
-static int set_fds(const struct criu *criu, int output)
+static int open_high(const char *path)
 {
-	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
+}
+
+/* First beyond all numbers that are given: what is passed may be ours of 0 to
+ * 2. The folders are opened here, since criu mounts in them, which it may not
+ * do by way of another mount namespace. */
+static int set_fds(const struct criu *criu, int socket, int output)
+{
+	const struct {
+		int fd;
+		int number;
+	} own[] = {
+		{ open_high("/dev/null"), STDIN_FILENO },
+		{ output, STDOUT_FILENO },
+		{ output, STDERR_FILENO },
+		{ fcntl(socket, F_DUPFD_CLOEXEC, HIGH_FD), SERVICE },
+		{ open_high(criu->images), IMAGES },
+		{ open_high(criu->work), WORK },
+	};
 	int fds[CRIU_FDS_MAX];
 
 	for (size_t i = 0; i < criu->fd_count; i++) {
@@ -221,9 +262,10 @@ static int set_fds(const struct criu *criu, int output)
 		if (fds[i] < 0)
 			return -errno;
 	}
-	if (dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 ||
-	    dup2(output, STDERR_FILENO) < 0)
-		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
+		if (dup2(own[i].fd, own[i].number) < 0)
+			return -errno;
+	}
 	for (size_t i = 0; i < criu->fd_count; i++) {
 		if (dup2(fds[i], FIRST_FD + (int)i) < 0)
 			return -errno;
@@ -233,8 +275,23 @@ static int set_fds(const struct criu *criu, int output)
 		       0;
 }
 
-static _Noreturn void become_criu(const struct criu *criu, int output)
+/* criu looks for what it is told of by number at whoever made its socket, and
+ * that shall be itself. The other end goes to us. */
+static int make_socket(int to_us)
 {
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) ||
+	    fdpass_send(to_us, pair[0], "", 1))
+		return -1;
+	close(pair[0]);
+	return pair[1];
+}
+
+static _Noreturn void become_criu(const struct criu *criu, int to_us,
+				  int output)
+{
+	static const char *const words[] = { PROGRAM, "swrk", "3", NULL };
 	struct sigaction standard = { .sa_handler = SIG_DFL };
 	int high = fcntl(output, F_DUPFD_CLOEXEC, HIGH_FD);
 	char variable[PATH_MAX];
@@ -253,8 +310,9 @@ static _Noreturn void become_criu(const struct criu *criu, int output)
 		(void)!write(high, err.msg, strlen(err.msg));
 		_exit(NOT_RUN);
 	}
-	if (!set_fds(criu, high))
-		execve(criu->program, criu->words, env);
+	if (!set_fds(criu, make_socket(to_us), high))
+		/* It writes to no string, whatever its prototype says. */
+		execve(criu->program, (char *const *)words, env);
 	_exit(NOT_RUN);
 }
 
@@ -325,31 +383,138 @@ static int tell(const struct criu *criu, int status, int output,
 		       criu->work, criu->log);
 }
 
-int criu_run(struct criu *criu, struct err *err)
+/* ---- the conversation ---- */
+
+static int send_message(int socket, const struct criu_message *message)
 {
-	int ends[2];
-	int pidfd = -1;
-	int status = 0;
-	pid_t pid;
+	ssize_t n;
+
+	if (message->error)
+		return message->error;
+	n = send(socket, message->bytes, message->len, MSG_NOSIGNAL);
+	return n < 0 ? -errno : 0;
+}
+
+static int send_request(const struct criu *criu, int socket)
+{
+	struct criu_message request = { .error = criu->error };
+	int rc;
+
+	criu_put_number(&request, REQ_TYPE, criu->request);
+	criu_put_message(&request, REQ_OPTS, &criu->options);
+	rc = send_message(socket, &request);
+	criu_message_release(&request);
+	return rc;
+}
+
+/* Something has happened, and criu waits. What went wrong here is told, and not
+ * that it gave up then. */
+static int heed(const struct criu *criu, const struct criu_answer *answer,
+		int socket, int fd, struct err *err)
+{
+	struct criu_message reply = { .error = 0 };
 	int rc = 0;
 
-	if (criu->error)
-		return err_sys(err, -criu->error, "the command line of criu");
-	if (pipe2(ends, O_CLOEXEC))
-		return err_sys(err, errno, "no pipe");
-	pid = sys_clone(criu->namespaces, criu->cgroup, &pidfd);
-	if (pid == 0)
-		become_criu(criu, ends[1]);
-	close(ends[1]);
-	if (pid > 0) {
-		close(pidfd);
-		status = sys_wait(pid);
-		if (status)
-			rc = tell(criu, status, ends[0], err);
-	} else {
-		rc = err_sys(err, (int)-pid, "no process for criu");
+	if (criu->terminal && fd >= 0 &&
+	    !strcmp(answer->script, "orphan-pts-master"))
+		rc = criu->terminal(criu->opaque, fd, err);
+	criu_put_number(&reply, REQ_TYPE, CRIU_NOTIFY);
+	criu_put_number(&reply, REQ_NOTIFY_SUCCESS, !rc);
+	/* When it does not go, there will be no answer, either. */
+	(void)send_message(socket, &reply);
+	criu_message_release(&reply);
+	return rc;
+}
+
+/* 1 when it has done what it was asked for, 0 when not. */
+static int converse(struct criu *criu, int from_it, struct err *err)
+{
+	struct criu_answer answer;
+	uint8_t bytes[4096];
+	autoclose int socket = -1;
+	ssize_t n = fdpass_read(from_it, bytes, sizeof(bytes), &socket);
+	int rc;
+
+	/* It ended before: that is told by how. */
+	if (n <= 0)
+		return 0;
+	rc = send_request(criu, socket);
+	if (rc)
+		return rc == -EPIPE || rc == -ECONNRESET ?
+			       0 :
+			       err_sys(err, -rc, "the request to criu");
+	for (;;) {
+		autoclose int fd = -1;
+
+		n = fdpass_read(socket, bytes, sizeof(bytes), &fd);
+		if (n <= 0)
+			return 0;
+		if (!criu_read_answer(bytes, (size_t)n, &answer))
+			return err_set(err, EPROTO,
+				       "criu: an answer that is none");
+		if (answer.request != CRIU_NOTIFY)
+			break;
+		rc = heed(criu, &answer, socket, fd, err);
+		if (rc)
+			return rc;
 	}
-	close(ends[0]);
+	criu->pid = answer.pid;
+	return answer.success;
+}
+
+struct ends {
+	int ours;
+	int its;
+};
+
+static void close_ends(struct ends *ends)
+{
+	if (ends->ours >= 0)
+		close(move_fd(&ends->ours));
+	if (ends->its >= 0)
+		close(move_fd(&ends->its));
+}
+
+static int run(struct criu *criu, struct ends *socket, struct ends *output,
+	       struct err *err)
+{
+	autoclose int pidfd = -1;
+	pid_t pid = sys_clone(criu->namespaces, criu->cgroup, &pidfd);
+	int status;
+	int rc;
+
+	if (pid == 0)
+		become_criu(criu, socket->its, output->its);
+	if (pid < 0)
+		return err_sys(err, (int)-pid, "no process for criu");
+	close(move_fd(&socket->its));
+	close(move_fd(&output->its));
+	rc = converse(criu, socket->ours, err);
+	close(move_fd(&socket->ours));
+	status = sys_wait(pid);
+	if (rc)
+		return rc < 0 ? rc : 0;
+	return tell(criu, status, output->ours, err);
+}
+
+int criu_run(struct criu *criu, struct err *err)
+{
+	struct ends socket = { -1, -1 };
+	struct ends output = { -1, -1 };
+	int pair[2];
+	int rc;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return err_sys(err, errno, "no socket");
+	socket = (struct ends){ pair[0], pair[1] };
+	if (pipe2(pair, O_CLOEXEC)) {
+		rc = err_sys(err, errno, "no pipe");
+	} else {
+		output = (struct ends){ pair[0], pair[1] };
+		rc = run(criu, &socket, &output, err);
+	}
+	close_ends(&socket);
+	close_ends(&output);
 	return rc;
 }
 
@@ -411,12 +576,6 @@ int criu_check_config(const struct config *config, const struct net_plan *net,
 
 	if (rc)
 		return rc;
-	/* Its master comes over criu's protocol alone. */
-	if (config->process.terminal)
-		return err_set(
-			err, EOPNOTSUPP,
-			"container %s has a terminal: only containers without one have checkpoints",
-			id);
 	/* Who is root there only may not read the checkpoint. */
 	if (config_namespace(config, CLONE_NEWUSER))
 		return err_set(

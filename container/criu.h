@@ -1,7 +1,7 @@
 /*
- * criu(8) as a program of its own: the words of its command line, running it,
- * and what it says when it fails. It is found in PATH, has nothing of our
- * environment but that, and writes its log to a file.
+ * criu(8) as a program of its own: what it is asked for, running it, and what
+ * it says when it fails. It is found in PATH, has nothing of our environment
+ * but that, and writes its log to a file.
  *
  * Its standard input and output are not the container's. What a restored
  * process shall inherit is passed by descriptor, as criu_pass numbers it.
@@ -12,6 +12,7 @@
 #include <limits.h>
 
 #include "container/config.h"
+#include "container/criu_message.h"
 #include "container/state.h"
 
 /* In the folder of a checkpoint: what descriptors 0 to 2 were, as criu knows
@@ -41,12 +42,11 @@ struct criu_options {
 #define CRIU_FDS_MAX 16
 
 struct criu {
-	char **words; /* owned, NULL-terminated */
-	size_t count;
-	size_t room;
-	int error; /* -errno of the first word that could not be added */
-	int fds[CRIU_FDS_MAX]; /* borrowed; 3 and on in the program */
+	enum criu_request request;
+	struct criu_message options; /* criu_opts */
+	int fds[CRIU_FDS_MAX]; /* borrowed; in the order of criu_inherit */
 	size_t fd_count;
+	int error; /* -errno of the first thing that could not be added */
 	char program[PATH_MAX];
 	char images[PATH_MAX];
 	char work[PATH_MAX];
@@ -57,7 +57,11 @@ struct criu {
 	/* Called in the new process before the program takes over; or NULL.
 	 * Nothing may allocate. */
 	int (*enter)(void *opaque, struct err *err);
+	/* Called for the terminal that criu has made; @master stays its own. Or
+	 * NULL. */
+	int (*terminal)(void *opaque, int master, struct err *err);
 	void *opaque;
+	pid_t pid; /* from criu_run: of the first process that it restored */
 };
 
 /* Whether there is the program, which *@ret_path gets. -ENOENT with the remedy.
@@ -65,15 +69,22 @@ struct criu {
 int criu_find(char ret_path[PATH_MAX], struct err *err);
 
 /* Finds the program and the folders (@make: makes those that are missing), and
- * begins the command. To be released also behind a failure. */
-int criu_begin(struct criu *criu, const char *command, const char *log,
+ * begins the request. To be released also behind a failure. */
+int criu_begin(struct criu *criu, enum criu_request request, const char *log,
 	       const struct criu_options *options, bool make, struct err *err);
 
-/* Adds one word. What went wrong is told by criu_run. */
-void criu_add(struct criu *criu, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Add one field of criu_opts. What went wrong is told by criu_run. */
+void criu_number(struct criu *criu, enum criu_field field, uint64_t value);
+void criu_text(struct criu *criu, enum criu_field field, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
 
-/* Passes a descriptor on; returns its number in the program. */
-int criu_pass(struct criu *criu, int fd);
+/* One of two texts, fields 1 and 2; NULL: it is left away. */
+void criu_texts(struct criu *criu, enum criu_field field, const char *first,
+		const char *second);
+
+/* What the checkpoint calls @key is our descriptor @fd, which is open until
+ * criu_run. */
+void criu_inherit(struct criu *criu, const char *key, int fd);
 
 /* Runs it to its end. The error names the log and its first complaint. */
 int criu_run(struct criu *criu, struct err *err);

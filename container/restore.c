@@ -20,13 +20,13 @@
 #include "container/criu.h"
 #include "container/launch.h"
 #include "container/verbs.h"
-#include "core/parse.h"
 #include "sandbox/caps.h"
 #include "sandbox/link.h"
 #include "sandbox/procfs.h"
 #include "sandbox/rootpath.h"
 #include "sandbox/selfexe.h"
 #include "sandbox/sys.h"
+#include "sandbox/terminal.h"
 
 struct restore {
 	struct criu_options options;
@@ -34,6 +34,7 @@ struct restore {
 	const char *lsm_mount_context;
 	struct criu criu;
 	int netns; /* owned; made by us, or -1 */
+	int terminal; /* owned; the master, or -1 */
 	struct launch *launch; /* borrowed */
 	char folder[PATH_MAX]; /* the container's */
 	char root[PATH_MAX]; /* where criu finds the root filesystem */
@@ -112,7 +113,7 @@ static int enter(void *opaque, struct err *err)
 static void add_mount(struct restore *restore, const char *name,
 		      const char *source)
 {
-	criu_add(&restore->criu, "--external=mnt[%s]:%s", name, source);
+	criu_text(&restore->criu, CRIU_EXTERNAL, "mnt[%s]:%s", name, source);
 }
 
 /* Those behind the configuration's own are in the container's folder; see
@@ -125,11 +126,11 @@ static void add_bind(struct restore *restore, size_t index)
 		json_object_get(launch->config.tree, "mounts");
 
 	if (index >= json_array_size(configured))
-		criu_add(&restore->criu, "--external=mnt[%s]:%s/%s",
-			 plan->target, restore->folder, plan->source);
+		criu_text(&restore->criu, CRIU_EXTERNAL, "mnt[%s]:%s/%s",
+			  plan->target, restore->folder, plan->source);
 	else if (*plan->source != '/')
-		criu_add(&restore->criu, "--external=mnt[%s]:%s/%s",
-			 plan->target, launch->state.bundle, plan->source);
+		criu_text(&restore->criu, CRIU_EXTERNAL, "mnt[%s]:%s/%s",
+			  plan->target, launch->state.bundle, plan->source);
 	else
 		add_mount(restore, plan->target, plan->source);
 }
@@ -146,9 +147,9 @@ static void add_mounts(struct restore *restore)
 		if (mount->plan.is_bind && !mount->plan.remount)
 			add_bind(restore, i);
 		else if (criu_is_cgroup_bind(config, mount))
-			criu_add(&restore->criu, "--external=mnt[%s]:%s%s",
-				 mount->plan.target, launch->cgroups.path,
-				 launch->state.cgroup);
+			criu_text(&restore->criu, CRIU_EXTERNAL, "mnt[%s]:%s%s",
+				  mount->plan.target, launch->cgroups.path,
+				  launch->state.cgroup);
 	}
 	add_mount(restore, CRIU_MASK, "/dev/null");
 	for (size_t i = 0; i < launch->node_count; i++) {
@@ -159,7 +160,7 @@ static void add_mounts(struct restore *restore)
 	}
 }
 
-static int add_namespaces(struct restore *restore, struct err *err)
+static void add_namespaces(struct restore *restore)
 {
 	const struct launch *launch = restore->launch;
 	const struct config *config = &launch->config;
@@ -174,20 +175,12 @@ static int add_namespaces(struct restore *restore, struct err *err)
 		else if (!ns->path)
 			continue;
 		if (ns->flag == CLONE_NEWNET)
-			criu_add(criu, "--inherit-fd=fd[%d]:" CRIU_NETNS,
-				 criu_pass(criu, fd));
+			criu_inherit(criu, CRIU_NETNS, fd);
 		else if (ns->flag == CLONE_NEWPID)
-			criu_add(criu, "--inherit-fd=fd[%d]:" CRIU_PIDNS,
-				 criu_pass(criu, fd));
-		else if (strchr(ns->path, ','))
-			return err_set(
-				err, EINVAL,
-				"criu takes no comma in the path of a namespace: %s",
-				ns->path);
+			criu_inherit(criu, CRIU_PIDNS, fd);
 		else
-			criu_add(criu, "--join-ns=%s:%s", ns->type, ns->path);
+			criu_texts(criu, CRIU_JOIN_NS, ns->type, ns->path);
 	}
-	return 0;
 }
 
 /* An array, which json_load_path does not take. */
@@ -235,21 +228,42 @@ static int add_descriptors(struct restore *restore, struct err *err)
 		    (strncmp(text, "pipe:", 5) != 0 &&
 		     strncmp(text, "file[", 5) != 0))
 			continue;
-		criu_add(criu, "--inherit-fd=fd[%d]:%s", criu_pass(criu, fd),
-			 text);
+		criu_inherit(criu, text, fd);
 		before = text;
 	}
 	json_decref(array);
 	return 0;
 }
 
-static int make_command(struct restore *restore, struct err *err)
+/* Its settings come later. */
+static int keep_terminal(void *opaque, int master, struct err *err)
+{
+	struct restore *restore = opaque;
+
+	if (restore->terminal >= 0)
+		return 0;
+	restore->terminal = fcntl(master, F_DUPFD_CLOEXEC, 3);
+	return restore->terminal < 0 ? err_sys(err, errno, "the terminal") : 0;
+}
+
+/* As the child of a new container would. */
+static int send_terminal(const struct restore *restore, struct err *err)
+{
+	if (restore->launch->console < 0)
+		return 0;
+	if (restore->terminal < 0)
+		return err_set(
+			err, EINVAL,
+			"config.json: process.terminal: there is none in the checkpoint");
+	return terminal_send(restore->launch->console, restore->terminal, err);
+}
+
+static int make_request(struct restore *restore, struct err *err)
 {
 	const struct launch *launch = restore->launch;
 	struct criu *criu = &restore->criu;
 	bool ignores = restore->options.cgroups_mode &&
 		       !strcmp(restore->options.cgroups_mode, "ignore");
-	int rc;
 
 	criu->namespaces = CLONE_NEWNS;
 	criu->enter = enter;
@@ -257,18 +271,22 @@ static int make_command(struct restore *restore, struct err *err)
 	/* Then they stay where criu is. */
 	criu->cgroup = ignores ? launch->cgroup : -1;
 	if (!ignores && launch->state.cgroup)
-		criu_add(criu, "--cgroup-root=%s", launch->state.cgroup);
-	criu_add(criu, "--restore-detached");
-	criu_add(criu, "--restore-sibling");
-	criu_add(criu, "--root=%s", restore->root);
+		criu_texts(criu, CRIU_CG_ROOT, NULL, launch->state.cgroup);
+	criu_number(criu, CRIU_RST_SIBLING, 1);
+	criu_text(criu, CRIU_ROOT, "%s", restore->root);
+	if (launch->console >= 0) {
+		criu->terminal = keep_terminal;
+		criu_number(criu, CRIU_ORPHAN_PTS_MASTER, 1);
+		criu_number(criu, CRIU_NOTIFY_SCRIPTS, 1);
+	}
 	if (restore->lsm_profile)
-		criu_add(criu, "--lsm-profile=%s", restore->lsm_profile);
+		criu_text(criu, CRIU_LSM_PROFILE, "%s", restore->lsm_profile);
 	if (restore->lsm_mount_context)
-		criu_add(criu, "--lsm-mount-context=%s",
-			 restore->lsm_mount_context);
+		criu_text(criu, CRIU_LSM_MOUNT_CONTEXT, "%s",
+			  restore->lsm_mount_context);
 	add_mounts(restore);
-	rc = add_namespaces(restore, err);
-	return rc ? rc : add_descriptors(restore, err);
+	add_namespaces(restore);
+	return add_descriptors(restore, err);
 }
 
 /* ---- the processes ---- */
@@ -291,27 +309,6 @@ static int check_hooks(const struct config *config, struct err *err)
 	return 0;
 }
 
-/* What criu has left in the container's folder: the first process, as seen from
- * here. */
-static int take_pid(const struct launch *launch, pid_t *ret_pid,
-		    struct err *err)
-{
-	autofree char *text = NULL;
-	uint64_t pid;
-	size_t len;
-	int rc = json_read_text(launch->state.dir, STATE_CRIU_PID, &text, &len,
-				err);
-
-	unlinkat(launch->state.dir, STATE_CRIU_PID, 0);
-	if (rc)
-		return rc;
-	text[strcspn(text, "\n")] = '\0';
-	if (parse_u64(text, &pid) || !pid || pid > INT32_MAX)
-		return err_set(err, EIO, "criu left no PID");
-	*ret_pid = (pid_t)pid;
-	return 0;
-}
-
 /* criu works in a folder of its own, so these paths are absolute. */
 static int make_places(struct restore *restore, struct err *err)
 {
@@ -330,8 +327,6 @@ static int make_places(struct restore *restore, struct err *err)
 		       restore->folder);
 	if (len < 0 || (size_t)len >= size)
 		return err_set(err, ENAMETOOLONG, "--root is too long");
-	criu_add(&restore->criu, "--pidfile=%s/" STATE_CRIU_PID,
-		 restore->folder);
 	if (mkdir(restore->root, 0755))
 		return err_sys(err, errno, "cannot make %s", restore->root);
 	return 0;
@@ -360,12 +355,12 @@ static int make_network(struct restore *restore, struct err *err)
 static int run_criu(struct restore *restore, struct err *err)
 {
 	struct launch *launch = restore->launch;
-	int rc;
+	int rc = criu_run(&restore->criu, err);
 
-	rc = criu_run(&restore->criu, err);
+	if (!rc && restore->criu.pid <= 0)
+		rc = err_set(err, EIO, "criu has told no PID");
 	if (!rc)
-		return take_pid(launch, &launch->pid, err);
-	unlinkat(launch->state.dir, STATE_CRIU_PID, 0);
+		launch->pid = restore->criu.pid;
 	return rc;
 }
 
@@ -383,7 +378,7 @@ static int raise_processes(void *opaque, struct launch *launch, struct err *err)
 	if (!rc)
 		rc = make_network(restore, err);
 	if (!rc)
-		rc = make_command(restore, err);
+		rc = make_request(restore, err);
 	if (!rc)
 		rc = run_criu(restore, err);
 	unlinkat(launch->state.dir, STATE_CRIU_ROOT, AT_REMOVEDIR);
@@ -394,7 +389,7 @@ static int raise_processes(void *opaque, struct launch *launch, struct err *err)
 	if (launch->pidfd < 0)
 		return err_sys(err, -launch->pidfd,
 			       "the restored container has ended");
-	return 0;
+	return send_terminal(restore, err);
 }
 
 /* ---- the verb ---- */
@@ -435,7 +430,7 @@ static int read_arguments(struct args *args, struct restore *restore,
 		{ "lsm-mount-context", 0, ARG_TEXT, &restore->lsm_mount_context,
 		  "label of mounts in place of the checkpoint's" },
 		{ "console-socket", 0, ARG_TEXT, &launch->console_socket,
-		  "accepted; there are no terminals" },
+		  "socket that gets the terminal" },
 		{ "no-new-keyring", 0, ARG_FLAG, &ignored, "accepted" },
 		{ "no-pivot", 0, ARG_FLAG, &ignored, "accepted" },
 		{ "no-subreaper", 0, ARG_FLAG, &ignored, "accepted" },
@@ -454,14 +449,14 @@ static int restore_container(struct context *context, struct restore *restore,
 	if (geteuid() || !caps_may_administer())
 		return err_set(err, EPERM,
 			       "restore needs root's rights, as criu does");
-	rc = criu_begin(&restore->criu, "restore", "restore.log",
+	rc = criu_begin(&restore->criu, CRIU_RESTORE, "restore.log",
 			&restore->options, false, err);
 	return rc ? rc : launch_run(context, options, &context->status, err);
 }
 
 int verb_restore(struct context *context, struct args *args, struct err *err)
 {
-	struct restore state = { .netns = -1 };
+	struct restore state = { .netns = -1, .terminal = -1 };
 	struct launch_options options = { .bundle = ".",
 					  .root_tree = -1,
 					  .raise = raise_processes,
@@ -479,5 +474,7 @@ int verb_restore(struct context *context, struct args *args, struct err *err)
 	criu_release(&state.criu);
 	if (state.netns >= 0)
 		close(state.netns);
+	if (state.terminal >= 0)
+		close(state.terminal);
 	return rc;
 }

@@ -19,8 +19,7 @@
 #define STATE_ID_MAX	128
 #define STATE_START	"start" /* the socket's name */
 #define STATE_CONFIG	"config.json"
-/* While criu restores it: the PID, and a folder to mount the root on. */
-#define STATE_CRIU_PID	"criu.pid"
+/* While criu restores it: a folder to mount the root on. */
 #define STATE_CRIU_ROOT "criu-root"
 
 enum status {

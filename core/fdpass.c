@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 union control {
 	char bytes[CMSG_SPACE(sizeof(int))];
@@ -32,10 +33,10 @@ int fdpass_send(int socket, int fd, const void *bytes, size_t len)
 	return (size_t)n == len ? 0 : -EMSGSIZE;
 }
 
-int fdpass_receive(int socket)
+static ssize_t receive(int socket, void *bytes, size_t size, int flags,
+		       int *ret_fd)
 {
-	char text[64];
-	struct iovec data = { text, sizeof(text) };
+	struct iovec data = { bytes, size };
 	union control control = { .bytes = { 0 } };
 	struct msghdr message = {
 		.msg_iov = &data,
@@ -43,14 +44,39 @@ int fdpass_receive(int socket)
 		.msg_control = control.bytes,
 		.msg_controllen = sizeof(control.bytes),
 	};
-	ssize_t n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	int fd;
+	const struct cmsghdr *header;
+	ssize_t n;
 
+	*ret_fd = -1;
+	do {
+		n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | flags);
+	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	if (!n || !header || header->cmsg_type != SCM_RIGHTS)
-		return -EIO;
-	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
-	return fd;
+	header = CMSG_FIRSTHDR(&message);
+	if (header && header->cmsg_type == SCM_RIGHTS)
+		memcpy(ret_fd, CMSG_DATA(header), sizeof(*ret_fd));
+	return message.msg_flags & MSG_TRUNC ? -EMSGSIZE : n;
+}
+
+int fdpass_receive(int socket)
+{
+	char text[64];
+	int fd;
+	ssize_t n = receive(socket, text, sizeof(text), MSG_DONTWAIT, &fd);
+
+	if (n < 0 && n != -EMSGSIZE)
+		return (int)n;
+	return fd < 0 ? -EIO : fd;
+}
+
+ssize_t fdpass_read(int socket, void *bytes, size_t size, int *ret_fd)
+{
+	ssize_t n = receive(socket, bytes, size, 0, ret_fd);
+
+	if (n < 0 && *ret_fd >= 0) {
+		close(*ret_fd);
+		*ret_fd = -1;
+	}
+	return n;
 }

@@ -6,6 +6,7 @@
 #define CORE_FDPASS_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 /* Sends @fd, which stays the caller's, with all of the @len bytes, one at
  * least. -EMSGSIZE when only some of them went. */
@@ -17,5 +18,12 @@ int fdpass_send(int socket, int fd, const void *bytes, size_t len);
  * something else or the other end is gone.
  */
 int fdpass_receive(int socket);
+
+/*
+ * One message of a SOCK_SEQPACKET socket, for which it waits: its length, 0 at
+ * the end, -EMSGSIZE when it has more than @size bytes. *@ret_fd is the
+ * descriptor that came with it, close-on-exec, or -1.
+ */
+ssize_t fdpass_read(int socket, void *bytes, size_t size, int *ret_fd);
 
 #endif

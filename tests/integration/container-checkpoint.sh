@@ -211,6 +211,57 @@ test_what_fails_leaves_it_running()
 	[ ! -e "$CT_ROOT/d" ] || fail 'state is left'
 }
 
+# The terminal has its name and settings again, and another holder: an engine,
+# or we ourselves. What was in a variable goes on.
+# timeout: 120
+test_terminal()
+{
+	bundle_for_criu
+	local applet
+	for applet in tty stty; do
+		ln -sf busybox "$ROOTFS/bin/$applet"
+	done
+	config '.process.terminal = true |
+		.process.consoleSize = { height: 31, width: 77 }'
+	args sh -c 'stty -echo; i=0; while read -r line; do i=$((i + 1))
+		echo "$i $line $(tty) $(stty size)" | tee /dev/console; echo $i >/count; done
+		exit 5'
+	ln -sf busybox "$ROOTFS/bin/tee"
+	"$TOOLS/console_recv" "$T/sock" $'first\r' >"$T/console" 2>&1 &
+	local receiver=$!
+	wait_for 5 socket test -S "$T/sock"
+	ct run --detach --console-socket "$T/sock" --bundle "$BUNDLE" c
+	assert_status 0
+	wait_for 10 'its answer' above 0 "$BUNDLE"
+	ct checkpoint --image-path "$T/image" c
+	assert_status 0
+	wait_status "$receiver"
+	assert_has "$(tr -d '\r' <"$T/console")" '1 first /dev/pts/0 31 77
+1 first /dev/pts/0 31 77'
+	rm "$T/sock"
+	"$TOOLS/console_recv" "$T/sock" $'second\r' >"$T/console" 2>&1 &
+	receiver=$!
+	wait_for 5 socket test -S "$T/sock"
+	ct restore --detach --console-socket "$T/sock" --image-path "$T/image" \
+		--bundle "$BUNDLE" c
+	assert_status 0
+	wait_for 10 'its answer' above 1 "$BUNDLE"
+	ct checkpoint --image-path "$T/again" c
+	assert_status 0
+	wait_status "$receiver"
+	assert_eq "$(tr -d '\r' <"$T/console")" '31x77 /dev/ptmx
+2 second /dev/pts/0 31 77
+2 second /dev/pts/0 31 77'
+	run "$TOOLS/pty_run" --timeout 30 --report "$T/report" size:20x60 raw \
+		'send:third\r' 'expect:3 third /dev/pts/0 20 60' 'send:\x04' -- \
+		"$HULL_CT" --root "$CT_ROOT" restore --image-path "$T/again" \
+		--bundle "$BUNDLE" c
+	assert_status 0
+	assert_eq "$(cat "$T/report")" 'status 5
+termios restored
+flags restored'
+}
+
 test_what_has_no_checkpoint()
 {
 	bundle_for_criu
@@ -230,10 +281,9 @@ test_what_has_no_checkpoint()
 	echo '[]' >"$T/image/descriptors.json"
 	ct restore --image-path "$T/image" --bundle "$BUNDLE" c
 	refused_ct 'hooks.createRuntime: restore has no time'
-	config 'del(.hooks)'
-	ct restore --image-path "$T/image" --bundle "$BUNDLE" c
-	refused_ct 'has a terminal: only containers without one'
-	config '.process.terminal = false | .linux.namespaces += [{ type: "user" }] |
+	ct restore --detach --image-path "$T/image" --bundle "$BUNDLE" c
+	refused_ct 'console-socket'
+	config 'del(.hooks) | .process.terminal = false | .linux.namespaces += [{ type: "user" }] |
 		.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 9 }] |
 		.linux.gidMappings = .linux.uidMappings'
 	ct restore --image-path "$T/image" --bundle "$BUNDLE" c

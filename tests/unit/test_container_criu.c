@@ -1,5 +1,5 @@
-/* Running criu: how it is found, what it is given, and what its failures say.
- * The program is a script of ours. */
+/* Running criu: how it is found, what it is asked for and given, and what its
+ * failures say. The program is a script of ours. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ static void write_program(const char *script)
 	snprintf(path, sizeof(path), "%s/criu", base);
 	file = fopen(path, "w");
 	ck_assert_ptr_nonnull(file);
-	fprintf(file, "#!/bin/sh\n%s\n", script);
+	fprintf(file, "#!/bin/sh\nd=${0%%/*}/images\n%s\n", script);
 	ck_assert_int_eq(fclose(file), 0);
 	ck_assert_int_eq(chmod(path, 0700), 0);
 }
@@ -38,7 +38,8 @@ static void set_up(void)
 static void tear_down(void)
 {
 	static const char *const names[] = { "criu", "images/dump.log",
-					     "images/out", "images" };
+					     "images/out", "images/request",
+					     "images" };
 	char path[160];
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -48,20 +49,19 @@ static void tear_down(void)
 	ck_assert_int_eq(rmdir(base), 0);
 }
 
-static void expect_out(const char *expected)
+static size_t read_file(const char *name, char *text, size_t size)
 {
 	char path[160];
-	char text[512];
 	size_t n;
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/out", images);
+	snprintf(path, sizeof(path), "%s/%s", images, name);
 	file = fopen(path, "r");
 	ck_assert_ptr_nonnull(file);
-	n = fread(text, 1, sizeof(text) - 1, file);
+	n = fread(text, 1, size - 1, file);
 	text[n] = '\0';
 	fclose(file);
-	ck_assert_str_eq(text, expected);
+	return n;
 }
 
 START_TEST(test_found_in_path)
@@ -87,93 +87,163 @@ START_TEST(test_found_in_path)
 }
 END_TEST
 
+static int begin(struct criu *criu, const struct criu_options *options,
+		 bool make)
+{
+	struct err err;
+
+	return criu_begin(criu, CRIU_DUMP, "dump.log", options, make, &err);
+}
+
 START_TEST(test_options_are_checked)
 {
 	struct criu_options options = plain;
 	struct criu criu;
-	struct err err;
 
 	write_program("exit 0");
 	options.cgroups_mode = "hard";
-	ck_assert_int_eq(criu_begin(&criu, "dump", "dump.log", &options, true,
-				    &err),
-			 -EINVAL);
+	ck_assert_int_eq(begin(&criu, &options, true), -EINVAL);
 	criu_release(&criu);
 	options.cgroups_mode = NULL;
 	options.empty_ns = "pid";
-	ck_assert_int_eq(criu_begin(&criu, "dump", "dump.log", &options, true,
-				    &err),
-			 -EINVAL);
+	ck_assert_int_eq(begin(&criu, &options, true), -EINVAL);
 	criu_release(&criu);
 	/* Only a checkpoint makes folders. */
-	ck_assert_int_eq(criu_begin(&criu, "restore", "restore.log", &plain,
-				    false, &err),
-			 -ENOENT);
+	ck_assert_int_eq(begin(&criu, &plain, false), -ENOENT);
 	criu_release(&criu);
 	ck_assert_int_ne(access(images, F_OK), 0);
 }
 END_TEST
 
+/* It reads, and answers: dump, with success; dump, without. */
+#define REQUEST "/bin/dd bs=9999 count=1 <&3 2>/dev/null >$d/request\n"
+#define SUCCESS "printf '\\010\\001\\020\\001' >&3\n"
+#define FAILURE "printf '\\010\\001\\020\\000' >&3\n"
+
 /* Descriptors keep their order, whatever numbers they had here, and nothing
  * else is open; its standard input and output are not ours. */
 START_TEST(test_what_it_is_given)
 {
+	/* criu_req: type, and that there are options. */
+	static const char first[] = "\x08\x01\x12";
+	/* inherit_fd: "one" is 6, "two" is 7; external: "7%". */
+	static const char last[] = "\xda\x01\x07\x0a\x03one\x10\x06"
+				   "\xda\x01\x07\x0a\x03two\x10\x07"
+				   "\xaa\x02\x02"
+				   "7%";
+	const size_t last_len = sizeof(last) - 1;
+	int two = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	int one = open("/dev/full", O_RDONLY | O_CLOEXEC);
 	struct criu criu;
 	struct err err;
-	int second = open("/dev/zero", O_RDONLY | O_CLOEXEC);
-	int first = open("/dev/full", O_RDONLY | O_CLOEXEC);
+	char expected[512];
+	char text[512];
+	size_t n;
 
 	write_program(
-		"for a; do :; done\n"
-		"{ for f in 0 3 4 5; do /bin/readlink /proc/$$/fd/$f; done\n"
-		"echo $a; echo $HOME; } >${2#--images-dir=}/out\nexit 0");
+		"{ for f in 0 4 5 6 7 8; do /bin/readlink /proc/$$/fd/$f; done\n"
+		"echo $*; echo $HOME; } >$d/out\n" REQUEST SUCCESS);
 	setenv("HOME", "/leaks", 1);
-	ck_assert_int_eq(
-		criu_begin(&criu, "dump", "dump.log", &plain, true, &err), 0);
-	ck_assert_int_eq(criu_pass(&criu, first), 3);
-	ck_assert_int_eq(criu_pass(&criu, second), 4);
-	criu_add(&criu, "--last=%d%%", 7);
+	ck_assert_int_eq(begin(&criu, &plain, true), 0);
+	criu_inherit(&criu, "one", one);
+	criu_inherit(&criu, "two", two);
+	criu_text(&criu, CRIU_EXTERNAL, "%d%%", 7);
 	ck_assert_int_eq(criu_run(&criu, &err), 0);
 	criu_release(&criu);
-	close(first);
-	close(second);
-	expect_out("/dev/null\n/dev/full\n/dev/zero\n--last=7%\n\n");
+	close(one);
+	close(two);
+	read_file("out", text, sizeof(text));
+	snprintf(expected, sizeof(expected),
+		 "/dev/null\n%s\n%s\n/dev/full\n/dev/zero\nswrk 3\n\n", images,
+		 images);
+	ck_assert_str_eq(text, expected);
+	n = read_file("request", text, sizeof(text));
+	ck_assert_mem_eq(text, first, sizeof(first) - 1);
+	ck_assert_uint_gt(n, last_len);
+	ck_assert_mem_eq(text + n - last_len, last, last_len);
 }
 END_TEST
 
-static void expect_failure(const char *script, const char *expected)
+static int take_terminal(void *opaque, int master, struct err *err)
+{
+	(void)err;
+	*(int *)opaque = master;
+	return 0;
+}
+
+/* Whatever it tells of is answered; a terminal comes with its own words. */
+START_TEST(test_notifications)
 {
 	struct criu criu;
 	struct err err;
-	char sentence[512];
+	int master = -1;
+	char text[16];
+
+	write_program(
+		REQUEST
+		/* notify, success, notify { "pre-restore" } */
+		"printf '\\010\\006\\020\\001\\052\\015\\012\\013pre-restore' >&3\n"
+		"/bin/dd bs=99 count=1 <&3 2>/dev/null >$d/out\n"
+		/* restore, success, restore { 300 } */
+		"printf '\\010\\002\\020\\001\\042\\003\\010\\254\\002' >&3");
+	ck_assert_int_eq(begin(&criu, &plain, true), 0);
+	criu.terminal = take_terminal;
+	criu.opaque = &master;
+	ck_assert_int_eq(criu_run(&criu, &err), 0);
+	ck_assert_int_eq(criu.pid, 300);
+	ck_assert_int_eq(master, -1);
+	criu_release(&criu);
+	/* notify, notify_success */
+	ck_assert_uint_eq(read_file("out", text, sizeof(text)), 4);
+	ck_assert_mem_eq(text, "\x08\x06\x18\x01", 4);
+}
+END_TEST
+
+static void expect_error(const char *script, int fds, const char *expected)
+{
+	struct criu criu;
+	struct err err;
 
 	write_program(script);
-	ck_assert_int_eq(
-		criu_begin(&criu, "dump", "dump.log", &plain, true, &err), 0);
+	ck_assert_int_eq(begin(&criu, &plain, true), 0);
+	for (int i = 0; i < fds; i++)
+		criu_inherit(&criu, "many", STDIN_FILENO);
 	ck_assert_int_lt(criu_run(&criu, &err), 0);
+	ck_assert_str_eq(err.msg, expected);
 	criu_release(&criu);
+}
+
+static void expect_failure(const char *script, const char *expected)
+{
+	char sentence[512];
+
 	snprintf(sentence, sizeof(sentence), "%s; its log is %s/dump.log",
 		 expected, images);
-	ck_assert_str_eq(err.msg, sentence);
+	expect_error(script, 0, sentence);
 }
 
 START_TEST(test_failures_are_told)
 {
 	/* The first complaint, and not what follows from it. */
 	expect_failure(
-		"cd ${2#--images-dir=}\n"
+		"cd $d\n"
 		"echo '(00.01) hm' >dump.log\n"
 		"echo '(00.02) Error (criu/x.c:12): no way: it' >>dump.log\n"
-		"echo '(00.03) Error (criu/y.c:3): Dumping FAILED.' >>dump.log\n"
-		"exit 1",
+		"echo '(00.03) Error (criu/y.c:3): FAILED.' >>dump.log\n" REQUEST
+			FAILURE "exit 1",
 		"criu: no way: it");
-	expect_failure("echo >${2#--images-dir=}/dump.log; kill -9 $$",
+	expect_failure("echo >$d/dump.log; kill -9 $$",
 		       "criu was ended by signal 9");
-	expect_failure(
-		"echo >${2#--images-dir=}/dump.log; echo bad words; exit 2",
-		"criu: bad words");
-	expect_failure("echo >${2#--images-dir=}/dump.log; exit 2",
-		       "criu: it did not say why");
+	expect_failure("echo >$d/dump.log; echo bad words; exit 2",
+		       "criu: bad words");
+	expect_failure("echo >$d/dump.log; exit 2", "criu: it did not say why");
+	/* An end in the middle is no success, whatever its status. */
+	expect_failure("echo >$d/dump.log", "criu: it did not say why");
+	/* What is no answer, and what is not asked for. */
+	expect_error(REQUEST "printf '\\377' >&3", 0,
+		     "criu: an answer that is none");
+	expect_error(SUCCESS, CRIU_FDS_MAX + 1,
+		     "the request to criu: Argument list too long");
 }
 END_TEST
 
@@ -188,6 +258,7 @@ int main(void)
 	tcase_add_test(tests, test_found_in_path);
 	tcase_add_test(tests, test_options_are_checked);
 	tcase_add_test(tests, test_what_it_is_given);
+	tcase_add_test(tests, test_notifications);
 	tcase_add_test(tests, test_failures_are_told);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
