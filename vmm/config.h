@@ -124,6 +124,7 @@ struct vm_config {
 	char *dump_acpi; /* path of a directory */
 	char *config_file; /* where the rest came from, or NULL */
 	bool print_config;
+	bool quiet;
 	bool verbose;
 	bool help;
 };

@@ -743,6 +743,16 @@ static const struct option run_options[] = {
 		.man = "--config accepts the output.",
 	},
 	{
+		.name = "quiet",
+		.section = CONFIG,
+		.type = OPTION_FLAG,
+		OPTION_FIELD(struct vm_config, quiet),
+		.help = "do not say that the guest ended by itself",
+		.man = "Neither that it powered off, nor that it wrote to the "
+		       "debug-exit port: the exit status tells. All else is "
+		       "said.",
+	},
+	{
 		.name = "verbose",
 		.section = CONFIG,
 		.type = OPTION_FLAG,

@@ -363,6 +363,10 @@ static void tell_end(const struct machine *machine)
 	tell_loss(machine->console, "console");
 	if (machine->debugcon_file)
 		tell_loss(machine->debugcon_file, "debug console");
+	if (machine->config->quiet &&
+	    (verdict->status == EXIT_POWEROFF ||
+	     !strcmp(verdict_reason(verdict), "guest")))
+		return;
 	(void)fprintf(stderr, "hull: %s\n%s", verdict->sentence,
 		      verdict->detail);
 }

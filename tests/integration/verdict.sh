@@ -38,6 +38,23 @@ valid_junit()
 
 # --- --expect and --fail-on ---------------------------------------------------
 
+# Only how it ended by itself goes without saying.
+test_quiet()
+{
+	say 7 'hi|' --quiet
+	assert_status 7
+	assert_eq "$out$err" hi
+	say 0 'hi|' --quiet
+	assert_status 0
+	assert_eq "$out$err" hi
+	say 0 'hi|' --quiet --expect bye
+	assert_status 20
+	assert_match "$err" '^hull: the guest ended'
+	say 0 'bad|' --quiet --fail-on bad
+	assert_status 18
+	assert_match "$err" '^hull: .*bad'
+}
+
 test_expected_line()
 {
 	say spin 'one|two|' --expect '^tw[o]$'

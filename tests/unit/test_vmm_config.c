@@ -311,7 +311,7 @@ START_TEST(test_dump_is_accepted_back)
 	TAKEN("--kernel", "k \"q\" \\ \xc3\xa9", "--cmdline", "a=\"b c\"",
 	      "--memory", "33554433B", "--console", "file=x,,y", "--timeout",
 	      "1500ms", "--cpu", "host,+avx,-sse3", "--dump-fdt", "d",
-	      "--print-config", "--verbose", "--flat", "f@1,mode=32",
+	      "--print-config", "--quiet", "--verbose", "--flat", "f@1,mode=32",
 	      "--module", "m 1", "--module", "m 2", "--debugcon", "file=y",
 	      "--fw-cfg", "off", "--pm-timer", "on");
 	first = dump();
