@@ -138,9 +138,6 @@ static int read_vm(struct home *home, const struct jnode *root, struct err *err)
 				 &home->vm_disk_bytes, err);
 	if (rc >= 0)
 		rc = json_bool_at(&vm, "engine", &home->vm_engine, err);
-	/* What the monitor makes the power button of. */
-	home->vm_stop_signal = home->stop_signal;
-	home->stop_signal = SIGTERM;
 	return rc;
 }
 

@@ -69,7 +69,6 @@ struct home {
 	const char *vm_root; /* mode, owner and group of its root folder */
 	uint64_t vm_disk_bytes;
 	bool vm_engine; /* see vm_engine.h */
-	int vm_stop_signal; /* the program's; stop_signal is the monitor's */
 };
 
 /* The store's folders; locked until the descriptor is closed. */

@@ -38,8 +38,11 @@ struct launch_options {
 	/* A detached mount that is the root filesystem, which the launch takes
 	 * over; -1: the folder that config.json names. */
 	int root_tree;
-	/* The bundle is of the monitor of an engine's VM, see vm_engine.h. */
-	const struct vm_engine *vm;
+	/* The bundle is of a VM's monitor, vm.h: the guest's program, which
+	 * vm_shim.h stands for; or NULL. */
+	const char *vm_program;
+	bool vm_keeps; /* what the guest has written is wanted behind its end */
+	const char *told_bundle; /* the state shall tell; NULL: .bundle */
 	/* run: what waits for the end in place of launch_run, or NULL; @opaque
 	 * is the first argument. The exit status as from launch_run. */
 	int (*wait)(void *opaque, const struct launch *launch, int *ret_status,
@@ -69,7 +72,7 @@ struct launch {
 	int cgroup; /* the container's group, or -1 */
 	char unit[SCOPE_NAME_MAX + 1]; /* systemd shall make; or empty */
 	char slice[SCOPE_NAME_MAX + 1]; /* of that */
-	struct vm_shim shim; /* of an engine's VM */
+	struct vm_shim shim; /* of a VM */
 	pid_t holder; /* keeps the unit alive until the child is in it; or 0 */
 	int root_tree; /* a detached copy of the root filesystem */
 	int cgroup_tree; /* of its group, where it shall see that alone */

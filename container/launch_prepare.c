@@ -12,7 +12,6 @@
 #include "container/launch.h"
 #include "container/net_setup.h"
 #include "container/plan.h"
-#include "container/vm_engine.h"
 #include "sandbox/procfs.h"
 #include "sandbox/userns.h"
 
@@ -352,13 +351,10 @@ static int read_network(struct launch *launch, struct err *err)
 	return rc ? err_prefix(err, "config.json: annotations") : 0;
 }
 
-/* The state is for the engine, and it knows nothing of the monitor's. */
-static int tell_engines_bundle(struct launch *launch, struct err *err)
+static int tell_other_bundle(struct launch *launch, struct err *err)
 {
-	const struct vm_engine *vm = launch->options->vm;
-
 	free(launch->state.bundle);
-	launch->state.bundle = strdup(vm->bundle);
+	launch->state.bundle = strdup(launch->options->told_bundle);
 	return launch->state.bundle ? 0 : err_sys(err, ENOMEM, "no memory");
 }
 
@@ -385,8 +381,8 @@ static int fill_state(struct launch *launch, char **ret_text, size_t *ret_len,
 	if (annotations && !json_is_null(annotations))
 		state->annotations = json_incref(annotations);
 	rc = read_network(launch, err);
-	if (!rc && launch->options->vm)
-		rc = tell_engines_bundle(launch, err);
+	if (!rc && launch->options->told_bundle)
+		rc = tell_other_bundle(launch, err);
 	if (rc)
 		return rc;
 	if (!launch->context->systemd)
@@ -470,10 +466,11 @@ int launch_prepare(struct launch *launch, struct err *err)
 	payload->keep_fds = launch->options->preserve_fds;
 	payload->reaper = launch->options->reaper ? launch->context->argv :
 						    NULL;
-	if (launch->options->vm) {
+	if (launch->options->vm_program) {
 		launch->shim = (struct vm_shim){
-			.program = launch->options->vm->program,
+			.program = launch->options->vm_program,
 			.terminal = launch->config.process.terminal,
+			.keeps = launch->options->vm_keeps,
 			.argv = launch->context->argv,
 			.report = &launch->sync[1],
 		};

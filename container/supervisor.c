@@ -311,14 +311,16 @@ static void note_shutdown(struct supervisor *s, int *status)
 
 /* What the bundle is, and its root filesystem where that is a mount. */
 static int prepare(const struct supervisor *s, struct launch_options *options,
-		   char **ret_bundle, struct err *err)
+		   char **ret_bundle, char **ret_program, struct err *err)
 {
 	int rc;
 
 	if (vm_is(s->home)) {
-		rc = vm_prepare(s->home, s->tty, ret_bundle, err);
+		rc = vm_prepare(s->home, s->tty, ret_bundle, ret_program, err);
 		options->bundle = *ret_bundle;
-		/* The monitor is process 1, and the guest has an init. */
+		options->vm_program = *ret_program;
+		options->vm_keeps = true;
+		/* The guest has an init. */
 		options->reaper = false;
 		return rc;
 	}
@@ -338,6 +340,7 @@ static int run_once(struct supervisor *s, int *ret_status, struct err *err)
 		.tty = s->tty,
 		.opaque = s,
 	};
+	autofree char *program = NULL;
 	autofree char *bundle = NULL;
 	int rc;
 
@@ -348,7 +351,7 @@ static int run_once(struct supervisor *s, int *ret_status, struct err *err)
 	unlinkat(s->home->dir, ADOPTED, 0);
 	if (home_repair(s->home, err) || disk_enforce(s->home, DISK_SPARE, err))
 		return -err->code;
-	if (prepare(s, &options, &bundle, err))
+	if (prepare(s, &options, &bundle, &program, err))
 		return -err->code;
 	if (disk_enforce(s->home, 0, err)) {
 		if (options.root_tree >= 0)

@@ -368,8 +368,19 @@ static int write_config(const struct home *home, int dir, const json_t *tree,
 	return rc ? rc : write_json(dir, VM_GUEST_CONFIG, tree, err);
 }
 
+static int find_program(const json_t *tree, char **ret_program, struct err *err)
+{
+	const char *program = json_string_value(json_array_get(
+		json_object_get(json_object_get(tree, "process"), "args"), 0));
+
+	if (!ret_program)
+		return 0;
+	*ret_program = strdup(program ? program : "");
+	return *ret_program ? 0 : err_sys(err, ENOMEM, "no memory");
+}
+
 int vm_prepare(const struct home *home, bool tty, char **ret_bundle,
-	       struct err *err)
+	       char **ret_program, struct err *err)
 {
 	json_t *tree = json_load_path(home->dir, STATE_CONFIG, err);
 	autoclose int dir = -1;
@@ -390,6 +401,8 @@ int vm_prepare(const struct home *home, bool tty, char **ret_bundle,
 		rc = write_settings(home, dir, tree, tty, err);
 	if (!rc)
 		rc = write_config(home, dir, tree, tty, err);
+	if (!rc)
+		rc = find_program(tree, ret_program, err);
 	json_decref(tree);
 	if (!rc && asprintf(ret_bundle, "%s/vm", home->path) < 0)
 		rc = err_sys(err, ENOMEM, "no memory");

@@ -227,8 +227,6 @@ int vm_bundle_say(const struct vm_block *block, const struct config *config,
 	}
 	for (size_t i = 0; block && i < config->sysctl_count; i++)
 		say_sysctl(block, &config->sysctls[i]);
-	if (block)
-		vm_say(block, "session", "1");
 	return rc;
 }
 

@@ -242,9 +242,11 @@ int vm_engine_make(struct context *context, struct launch_options *options,
 	if (!rc)
 		rc = vm_prepare(home,
 				engine->config.process.terminal || options->tty,
-				&engine->monitor, err);
+				&engine->monitor, NULL, err);
 	options->bundle = engine->monitor;
-	options->vm = engine;
+	/* The engine knows nothing of the monitor's. */
+	options->told_bundle = engine->bundle;
+	options->vm_program = engine->program;
 	return rc;
 }
 

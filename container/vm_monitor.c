@@ -283,14 +283,15 @@ static void make_command(struct monitor *m)
 	/* The kernel says nothing but why it panics. */
 	option(m, "--cmdline", "console=ttyS0 loglevel=1 panic=-1");
 	option(m, "--debug-exit", "value");
+	/* Its end is the program's. */
+	word(m, "--quiet");
 	snprintf(text, sizeof(text), "%lluM",
 		 (unsigned long long)(guest_memory(m) / MIB));
 	option(m, "--memory", text);
 	snprintf(text, sizeof(text), "%u", guest_cpus(m));
 	option(m, "--cpus", text);
 	add_disks(m);
-	for (unsigned int i = 0; i < AGENT_PORTS + (m->home->vm_engine ? 1 : 0);
-	     i++) {
+	for (unsigned int i = 0; i <= AGENT_PROGRAM; i++) {
 		snprintf(text, sizeof(text), AGENT_PORT_NAME "%u,unix=/run/%u",
 			 i, i);
 		option(m, "--port", text);

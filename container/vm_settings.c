@@ -104,7 +104,7 @@ static void say_machine(const struct vm_block *block, const struct home *home,
 	vm_say(block, "read-only", "%d", config->root_read_only);
 	vm_say(block, "root", "%s", home->vm_root);
 	vm_say(block, "layers", "%zu", home->layer_count);
-	vm_say(block, "stop-signal", "%d", home->vm_stop_signal);
+	vm_say(block, "stop-signal", "%d", home->stop_signal);
 	if (pids > 0)
 		vm_say(block, "pids", "%lld", (long long)pids);
 }

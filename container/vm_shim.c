@@ -63,6 +63,13 @@ static void tell_started(void *opaque)
 	close(*shim->report);
 }
 
+/* The guest unmounts its disks when we hang up, and ends. */
+static void wait_end(struct vm_relay *relay, pid_t monitor)
+{
+	vm_agent_close(&relay->agent);
+	(void)sys_wait(monitor);
+}
+
 /* With its own words for why, when it went by itself. */
 static int lost_status(pid_t monitor)
 {
@@ -92,6 +99,8 @@ _Noreturn static void shim_main(const struct vm_shim *shim, pid_t monitor)
 	rc = open_session(&relay.agent, monitor, &err);
 	if (!rc)
 		rc = vm_relay_run(&relay, &err);
+	if (!rc && shim->keeps)
+		wait_end(&relay, monitor);
 	if (!rc)
 		_exit(relay.status);
 	if (relay.runs)

@@ -1,10 +1,11 @@
 /*
- * Process 1 of the container that an engine's VM runs in, in place of the
- * monitor, which is its child: it stands for the guest's program. It has the
- * standard files that the engine gave, apart or as a terminal, carries their
- * bytes to and from the guest, and ends with the program's status; the monitor
- * goes with it. It is a fork of the runtime's last step, with the monitor's
- * rights, since what it reads comes from the guest. Nothing allocates.
+ * Process 1 of the container that a VM runs in, in place of the monitor, which
+ * is its child: it stands for the guest's program. It has the standard files
+ * that the container has, apart or as a terminal, carries their bytes to and
+ * from the guest, passes signals on, and ends with the program's status, and
+ * the monitor with it. It is a fork of the runtime's last step, with the
+ * monitor's rights, since what it reads comes from the guest. Nothing
+ * allocates.
  */
 #ifndef CONTAINER_VM_SHIM_H
 #define CONTAINER_VM_SHIM_H
@@ -18,6 +19,7 @@
 struct vm_shim {
 	const char *program; /* borrowed; of the guest, for errors */
 	bool terminal; /* it has one */
+	bool keeps; /* the guest unmounts its disks before the end */
 	char **argv; /* of the runtime, to be wiped */
 	const int *report; /* borrowed; where start waits, close-on-exec */
 };

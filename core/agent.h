@@ -24,14 +24,16 @@
  *	sysctl=PATH=VALUE	PATH below /proc/sys
  *	mtu=N		of eth0
  *	ambient=HEX umask=OCTAL	of the process, too
- *	session=1	the program runs in a session of port AGENT_PROGRAM,
- *			which sends no settings; it ends with that
  *
  * Agent. Each of the ports AGENT_PORT_NAME of the virtio console carries one
  * session at a time: frames of a header, type and length (le32 each), and at
  * most AGENT_FRAME_MAX bytes. What is said before an answer to AGENT_OPEN with
  * the same cookie is of an earlier session. A session that ends, ends what it
  * runs, unless that was detached.
+ *
+ * The VM's program runs in a session of the port AGENT_PROGRAM, which sends no
+ * settings. When the host closes that behind AGENT_ENDED, the VM unmounts its
+ * disks and ends.
  */
 #ifndef CORE_AGENT_H
 #define CORE_AGENT_H
@@ -40,7 +42,7 @@
 #define AGENT_BLOCK_MAX 1048576
 
 #define AGENT_PORTS	4
-#define AGENT_PROGRAM	AGENT_PORTS /* one more port, see session= */
+#define AGENT_PROGRAM	AGENT_PORTS /* one more port */
 #define AGENT_PORT_NAME "hull-ct."
 
 #define AGENT_HEADER	8

@@ -463,12 +463,24 @@ static void finish(struct session *s)
 		/* It leads a session of its own. */
 		kill(-s->pid, SIGKILL);
 		kill(s->pid, SIGKILL);
-		waitpid(s->pid, NULL, 0);
+		waitpid(s->pid, &s->wait_status, 0);
 	}
 	close_one(&s->input);
 	close_one(&s->output);
 	close_one(&s->errors);
 	free(s->text);
+}
+
+/* What was printed is at the host when that hangs up: a machine that ends takes
+ * along what waits for it. */
+__attribute__((noreturn)) static void end_program(const struct session *s)
+{
+	struct pollfd host = { .fd = s->port };
+
+	*s->agent->program = 0;
+	while (poll(&host, 1, -1) != 1)
+		;
+	_exit(process_status(s->wait_status));
 }
 
 static void serve(const struct agent *agent, const char *device, int signals,
@@ -492,9 +504,8 @@ static void serve(const struct agent *agent, const char *device, int signals,
 	while (!s->ended && !s->exited)
 		step(s);
 	finish(s);
-	/* The host takes the VM down. */
-	while (is_program && s->pid)
-		pause();
+	if (is_program && s->pid)
+		end_program(s);
 	close(s->port);
 	free(s);
 }

@@ -1,14 +1,13 @@
 /*
- * Process 1 of a VM that hull-ct launched.
+ * Process 1 of a VM of hull-ct's.
  *
  * Theory of operation. The kernel runs us from an initramfs. We load a handful
  * of modules, read the settings from the first disk, stack the layers, and
  * move into the stack in a mount namespace of our own, so that what runs in it
- * has no way back. The program's standard files are hvc0, raw unless it has a
- * terminal, or those of a session (session=, core/agent.h). When it ends, all
- * else is killed, we go back to the initramfs, unmount the disks, and write the
- * exit status to the port that ends the monitor with it. The power button sends
- * the program its stop signal.
+ * has no way back. The program runs in a session of a port of its own
+ * (core/agent.h). When it ends, all else is killed, we go back to the
+ * initramfs, unmount the disks, and write the exit status to the port that ends
+ * the monitor with it. The power button sends the program its stop signal.
  */
 #include "guests/vm/vm.h"
 
@@ -153,7 +152,7 @@ static void open_console(struct machine *m)
 	m->console = open_device("/dev/hvc0", O_RDWR);
 	if (m->console < 0)
 		fail(m, "cannot open ", "/dev/hvc0");
-	if (m->settings.terminal || tcgetattr(m->console, &termios))
+	if (tcgetattr(m->console, &termios))
 		return;
 	cfmakeraw(&termios);
 	tcsetattr(m->console, TCSANOW, &termios);
@@ -463,7 +462,7 @@ static void finish_root(struct machine *m)
 	make_mounts(m);
 	make_files(m);
 	/* The image's author may have counted on it. */
-	if (m->settings.session && m->settings.cwd)
+	if (m->settings.cwd)
 		make_folder((char *)m->settings.cwd);
 	if (m->settings.read_only &&
 	    mount(NULL, "/", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL))
@@ -529,27 +528,6 @@ static void watch_signals(struct machine *m)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static void start_program(struct machine *m)
-{
-	const struct settings *settings = &m->settings;
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int fds[3] = { settings->terminal ? m->console : null, m->console,
-		       m->console };
-
-	/* Who owns it may open it anew, as /dev/stdout. */
-	if (fchown(m->console, settings->uid, 5))
-		fail(m, "cannot give away ", "the console");
-	*m->agent.program = process_start(settings, fds, m->agent.group);
-	if (*m->agent.program < 0) {
-		errno = -*m->agent.program;
-		dprintf(m->console, "hull-ct: vm: exec: \"%s\": %s\n",
-			settings->args.count ? settings->args.items[0] : "",
-			strerrordesc_np(errno));
-		machine_end(m, errno == ENOENT ? 127 : 126);
-	}
-	close(null);
-}
-
 static void reap(struct machine *m)
 {
 	struct signalfd_siginfo info;
@@ -559,8 +537,7 @@ static void reap(struct machine *m)
 	while (read(m->signals, &info, sizeof(info)) == sizeof(info))
 		;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		/* That of a session is not our child. */
-		if (pid == *m->agent.program)
+		if (pid == m->agents[AGENT_PROGRAM])
 			machine_end(m, process_status(status));
 		for (unsigned int i = 0; i < ARRAY_SIZE(m->agents); i++) {
 			if (pid == m->agents[i])
@@ -633,12 +610,7 @@ int main(void)
 	watch_signals(m);
 	enter_root(m);
 	finish_root(m);
-	if (m->settings.session)
-		m->agents[AGENT_PROGRAM] =
-			agent_start(&m->agent, AGENT_PROGRAM);
-	else
-		start_program(m);
-	for (unsigned int i = 0; i < AGENT_PORTS; i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(m->agents); i++)
 		m->agents[i] = agent_start(&m->agent, i);
 	watch(m);
 }

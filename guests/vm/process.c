@@ -72,8 +72,6 @@ static void take_number(struct settings *settings, const char *key,
 		settings->stop_signal = (int)number(value);
 	else if (!strcmp(key, "network"))
 		settings->network = number(value) != 0;
-	else if (!strcmp(key, "session"))
-		settings->session = number(value) != 0;
 	else if (!strcmp(key, "terminal"))
 		settings->terminal = number(value) != 0;
 	else if (!strcmp(key, "read-only"))

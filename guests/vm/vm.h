@@ -52,7 +52,6 @@ struct settings {
 	unsigned long pids; /* 0: no limit */
 	int stop_signal;
 	bool network; /* there is eth0 */
-	bool session; /* the program runs in one */
 	bool terminal;
 	bool read_only;
 	bool no_new_privs;
@@ -89,13 +88,14 @@ void processes_each(void (*tell)(void *opaque, pid_t pid, const char *args,
 struct agent {
 	int dev; /* the folder of devices */
 	int group; /* as of process_start */
-	pid_t *program; /* the VM's, in memory that all share; 0: none yet */
+	pid_t *program; /* the VM's, in memory that all share; 0: none */
 	const struct settings *settings; /* of the VM */
 };
 
 /*
  * A process that serves the port @number. Signals of a session without a
- * process go to the VM's program, which the session of AGENT_PROGRAM starts.
+ * process go to the VM's program, which the session of AGENT_PROGRAM starts:
+ * that agent ends with the program's status, when the host has heard of it.
  */
 pid_t agent_start(const struct agent *agent, unsigned int number);
 

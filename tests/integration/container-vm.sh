@@ -93,6 +93,9 @@ run_things_inside()
 
 cpu_of() { sed -n 's/^usage_usec //p' "/sys/fs/cgroup/hull-ct/$1/cpu.stat"; }
 
+# The child of the process that stands for the program.
+monitor_of() { xargs <"/proc/$(pid_of "$1")/task/$(pid_of "$1")/children"; }
+
 ct_info() { "$HULL_CT" --root "$CT_ROOT" info --json "$C"; }
 
 look_at_network()
@@ -137,7 +140,7 @@ goes_on()
 	ct exec "$C" sh -c 'cat /data/kept /data/late; rm /data/kept; ls /data'
 	assert_eq "$out" $'kept\nlate\nlate'
 	# Its monitor is killed, and that is not the end of it.
-	kill -9 "$(pid_of "$C")"
+	kill -9 "$(monitor_of "$C")"
 	wait_for 30 end status_now stopped
 	assert_eq "$(last exitStatus)" 137
 	ct destroy "$C"
@@ -178,9 +181,10 @@ test_life_of_a_vm()
 	assert_eq "$(info .kind)" vm
 	ct list
 	assert_match "$out" "$C +[0-9]+ +running +vm "
-	local pid
-	pid=$(pid_of "$C")
+	local used pid
+	pid=$(monitor_of "$C")
 	assert_match "$(tr '\0' ' ' <"/proc/$pid/cmdline")" '^/hull run '
+	assert_eq "$(head -n 1 "/proc/$(pid_of "$C")/status")" 'Name:	hull-vm'
 	assert_match "$(grep -E '^(Uid|CapBnd|CapEff|NoNewPrivs|Seccomp):' \
 		"/proc/$pid/status" | xargs)" \
 		'^Uid: (1879048192 ?){4} CapEff: 0+ CapBnd: 0+ NoNewPrivs: 1 Seccomp: 2$'
@@ -195,7 +199,6 @@ test_life_of_a_vm()
 	ct freeze "$C"
 	assert_status 0
 	status_now paused || fail 'it is not frozen'
-	local used
 	used=$(cpu_of "$C")
 	sleep 2
 	assert_eq "$(cpu_of "$C")" "$used" 'time that a frozen VM has used'
@@ -203,7 +206,7 @@ test_life_of_a_vm()
 	assert_status 0
 	ct update --memory 256M "$C"
 	refused_ct memory
-	# Its stop signal comes by the power button; its status comes back.
+	# Its stop signal comes, and its status comes back.
 	ct stop "$C"
 	assert_status 0
 	says '^got term$' || fail 'the program did not get its signal'
@@ -232,6 +235,26 @@ test_foreground()
 	assert_has "$(<"$T/report")" 'status 42'
 	assert_has "$(<"$T/report")" 'termios restored'
 	assert_has "$out" 'Read-only file system'
+	[ -z "$(find "$STORE" -mindepth 2)" ] || fail 'files are left'
+	# Without one: its files are ours, each for itself, to their end.
+	seq 1 20000 >"$T/in"
+	run "$HULL_CT" --root "$CT_ROOT" launch --vm -a "$T/rootfs" "$C" -- sh -c \
+		'cat /kept 2>/dev/null && exit 6
+		cat; echo kept >/kept; echo err >&2; exit 5' <"$T/in"
+	assert_status 5
+	assert_eq "$err" err
+	cmp - "$T/in" <<<"$out" || fail 'not all came back'
+	# What it wrote at last is on its disk.
+	ct start "$C"
+	assert_status 0
+	wait_for 100 end status_now stopped
+	says '^kept$' || fail 'what it wrote last is lost'
+	assert_eq "$(last exitStatus)" 6
+	ct destroy "$C"
+	# Nor does what cannot be run leave anything.
+	ct launch --vm "$T/rootfs" "$C" -- nonsense
+	assert_status 127
+	assert_has "$err" 'exec: "nonsense": executable file not found in $PATH'
 	[ -z "$(find "$STORE" -mindepth 2)" ] || fail 'files are left'
 }
 
