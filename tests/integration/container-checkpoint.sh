@@ -159,8 +159,14 @@ test_wait_and_pre_dump()
 	wait_for 10 'the count' counting
 	ct checkpoint --pre-dump --image-path "$T/first" c
 	assert_status 0
-	ct checkpoint --parent-path ../first --image-path "$T/second" c
+	local whole
+	whole=$(du -k "$T"/first/pages-*.img | cut -f 1)
+	ct checkpoint --parent-path ../first --auto-dedup \
+		--image-path "$T/second" c
 	assert_status 0
+	# What is in the second is no longer in the first.
+	assert_le "$(du -k "$T"/first/pages-*.img | cut -f 1)" $((whole - 1)) \
+		'KiB of the first pages'
 	wait
 	assert_eq "$(cat "$T/said")" ''
 	touch "$ROOTFS/end"
@@ -209,6 +215,64 @@ test_what_fails_leaves_it_running()
 	assert_eq "$out" 'c'
 	[ ! -d "/sys/fs/cgroup$CT_GROUP/d" ] || fail 'the cgroup is left'
 	[ ! -e "$CT_ROOT/d" ] || fail 'state is left'
+}
+
+# Counts by way of a connection to itself, and holds a lock.
+CONNECTED='nc -ll -p 700 -e cat & sleep 0.5
+	i=0; while :; do i=$((i+1)); echo $i; sleep 0.1; done | nc 127.0.0.1 700 |
+	while read -r i; do echo $i >/count.new; mv /count.new /count; done'
+
+# What criu does only when it is told to: connections, locks, the rest of the
+# network; and the group, which it may leave to us.
+# timeout: 120
+test_options()
+{
+	bundle_for_criu
+	need_program flock util-linux
+	ln -sf busybox "$ROOTFS/bin/nc"
+	ln -sf busybox "$ROOTFS/bin/ip"
+	cp "$TOOLS/lock_hold" "$ROOTFS/bin"
+	config '.linux.resources.pids.limit = 30'
+	args lock_hold /lock sh -c "$CONNECTED"
+	ct run --detach --bundle "$BUNDLE" c
+	assert_status 0
+	wait_for 10 'the count' counting
+	ct exec c ip address add 192.0.2.7/24 dev lo
+	ct checkpoint --image-path "$T/image" c
+	refused_ct 'container c: criu: .*(lock|onnected)'
+	ct checkpoint --file-locks --image-path "$T/image" c
+	refused_ct 'container c: criu: .*onnected'
+	counts_on "$(count)"
+	ct checkpoint --file-locks --tcp-established \
+		--manage-cgroups-mode ignore --image-path "$T/image" c
+	assert_status 0
+	flock -n "$ROOTFS/lock" true || fail 'the lock is left'
+	local last
+	last=$(count)
+	ct restore --detach --file-locks --tcp-established \
+		--manage-cgroups-mode ignore --image-path "$T/image" \
+		--bundle "$BUNDLE" c
+	assert_status 0
+	counts_on "$last"
+	! flock -n "$ROOTFS/lock" true || fail 'the lock is lost'
+	grep -qx "$(pid_of c)" "/sys/fs/cgroup$CT_GROUP/c/cgroup.procs" ||
+		fail 'it is in another group'
+	assert_eq "$(cat "/sys/fs/cgroup$CT_GROUP/c/pids.max")" 30
+	ct exec c ip -o address
+	assert_has "$out" 192.0.2.7/24
+	ct delete --force c
+	rm "$ROOTFS/count"
+	start_counting
+	ct exec c ip address add 192.0.2.7/24 dev lo
+	ct checkpoint --empty-ns network --image-path "$T/empty" c
+	assert_status 0
+	last=$(count)
+	ct restore --detach --empty-ns network --image-path "$T/empty" \
+		--bundle "$BUNDLE" c
+	assert_status 0
+	counts_on "$last"
+	ct exec c ip -o address
+	assert_lacks "$out" 192.0.2.7
 }
 
 # The terminal has its name and settings again, and another holder: an engine,
