@@ -247,6 +247,17 @@ static int write_descriptors(struct checkpoint *c, struct err *err)
 	return state_write_file(dir, CRIU_DESCRIPTORS, text, strlen(text), err);
 }
 
+static int write_lock(const struct checkpoint *c, struct err *err)
+{
+	autoclose int dir =
+		open(c->criu.images, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char text[16];
+	int len =
+		snprintf(text, sizeof(text), "%d\n", (int)c->target.state.pid);
+
+	return state_write_file(dir, CRIU_LOCK, text, (size_t)len, err);
+}
+
 /* ---- in order ---- */
 
 static int check_container(struct context *context, struct checkpoint *c,
@@ -310,7 +321,9 @@ static int describe_container(struct checkpoint *c, struct err *err)
 		return rc;
 	add_mounts(c);
 	rc = add_namespaces(c, err);
-	return rc ? rc : write_descriptors(c, err);
+	if (!rc)
+		rc = write_descriptors(c, err);
+	return rc ? rc : write_lock(c, err);
 }
 
 static int make_request(struct checkpoint *c, struct err *err)

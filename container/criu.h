@@ -19,6 +19,10 @@
  * them by. An array of text, as runc and crun have it. */
 #define CRIU_DESCRIPTORS "descriptors.json"
 
+/* In there, too, and ours alone: the PID of the first process, after which the
+ * nftables table is named that keeps the network still meanwhile. */
+#define CRIU_LOCK "network-lock"
+
 /* The names of external namespaces in a checkpoint, those of runc and crun. */
 #define CRIU_NETNS "extRootNetNS"
 #define CRIU_PIDNS "extRootPidNS"

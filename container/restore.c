@@ -20,8 +20,10 @@
 #include "container/criu.h"
 #include "container/launch.h"
 #include "container/verbs.h"
+#include "core/parse.h"
 #include "sandbox/caps.h"
 #include "sandbox/link.h"
+#include "sandbox/nft.h"
 #include "sandbox/procfs.h"
 #include "sandbox/rootpath.h"
 #include "sandbox/selfexe.h"
@@ -332,6 +334,58 @@ static int make_places(struct restore *restore, struct err *err)
 	return 0;
 }
 
+/* What criu had locked it unlocks under the name of today (3.17), and that is
+ * another one. */
+static int find_lock(const struct restore *restore, char *name, size_t size,
+		     struct err *err)
+{
+	autoclose int dir =
+		open(restore->criu.images, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	autofree char *text = NULL;
+	uint64_t pid;
+	size_t len;
+	int rc;
+
+	*name = '\0';
+	if (!config_namespace(&restore->launch->config, CLONE_NEWNET) ||
+	    faccessat(dir, CRIU_LOCK, F_OK, 0))
+		return 0;
+	rc = json_read_text(dir, CRIU_LOCK, &text, &len, err);
+	if (rc)
+		return rc;
+	text[strcspn(text, "\n")] = '\0';
+	if (parse_u64(text, &pid))
+		return err_set(err, EINVAL,
+			       "--image-path: %s/" CRIU_LOCK " holds no PID",
+			       restore->criu.images);
+	snprintf(name, size, "CRIU-%llu", (unsigned long long)pid);
+	return 0;
+}
+
+static int unlock_network(const struct restore *restore, struct err *err)
+{
+	const struct launch *launch = restore->launch;
+	autoclose int home = -1;
+	autoclose int netns = -1;
+	char name[32];
+	char path[32];
+	int rc = find_lock(restore, name, sizeof(name), err);
+
+	if (rc || !*name)
+		return rc;
+	snprintf(path, sizeof(path), "%d/ns/net", (int)launch->pid);
+	netns = openat(launch->proc, path, O_RDONLY | O_CLOEXEC);
+	home = openat(launch->proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (home < 0 || setns(netns, CLONE_NEWNET))
+		return err_sys(err, errno,
+			       "cannot enter the network namespace");
+	rc = nft_remove(name, err);
+	if (setns(home, CLONE_NEWNET))
+		return err_sys(err, errno,
+			       "cannot leave the network namespace");
+	return rc;
+}
+
 /* We have one thread, so it can go there and come back. */
 static int make_network(struct restore *restore, struct err *err)
 {
@@ -389,7 +443,8 @@ static int raise_processes(void *opaque, struct launch *launch, struct err *err)
 	if (launch->pidfd < 0)
 		return err_sys(err, -launch->pidfd,
 			       "the restored container has ended");
-	return send_terminal(restore, err);
+	rc = unlock_network(restore, err);
+	return rc ? rc : send_terminal(restore, err);
 }
 
 /* ---- the verb ---- */

@@ -147,6 +147,9 @@ test_copy_of_one_that_goes_on()
 	refused_ct 'a container with the ID d exists'
 }
 
+# pages FOLDER: the KiB that pages take in it.
+pages() { du -ck "$1"/pages-*.img | sed -n 's/\ttotal$//p'; }
+
 # In the foreground its end is waited for; the memory of a --pre-dump serves. Its
 # output goes on in another pipe.
 # timeout: 120
@@ -160,13 +163,12 @@ test_wait_and_pre_dump()
 	ct checkpoint --pre-dump --image-path "$T/first" c
 	assert_status 0
 	local whole
-	whole=$(du -k "$T"/first/pages-*.img | cut -f 1)
+	whole=$(pages "$T/first")
 	ct checkpoint --parent-path ../first --auto-dedup \
 		--image-path "$T/second" c
 	assert_status 0
 	# What is in the second is no longer in the first.
-	assert_le "$(du -k "$T"/first/pages-*.img | cut -f 1)" $((whole - 1)) \
-		'KiB of the first pages'
+	assert_le "$(pages "$T/first")" $((whole - 1)) 'KiB of the first pages'
 	wait
 	assert_eq "$(cat "$T/said")" ''
 	touch "$ROOTFS/end"
@@ -229,6 +231,7 @@ test_options()
 {
 	bundle_for_criu
 	need_program flock util-linux
+	need_program nft nftables
 	ln -sf busybox "$ROOTFS/bin/nc"
 	ln -sf busybox "$ROOTFS/bin/ip"
 	cp "$TOOLS/lock_hold" "$ROOTFS/bin"
@@ -237,7 +240,7 @@ test_options()
 	ct run --detach --bundle "$BUNDLE" c
 	assert_status 0
 	wait_for 10 'the count' counting
-	ct exec c ip address add 192.0.2.7/24 dev lo
+	nsenter -t "$(pid_of c)" -n ip address add 192.0.2.7/24 dev lo
 	ct checkpoint --image-path "$T/image" c
 	refused_ct 'container c: criu: .*(lock|onnected)'
 	ct checkpoint --file-locks --image-path "$T/image" c
@@ -253,6 +256,7 @@ test_options()
 		--manage-cgroups-mode ignore --image-path "$T/image" \
 		--bundle "$BUNDLE" c
 	assert_status 0
+	assert_eq "$(nsenter -t "$(pid_of c)" -n nft list ruleset)" ''
 	counts_on "$last"
 	! flock -n "$ROOTFS/lock" true || fail 'the lock is lost'
 	grep -qx "$(pid_of c)" "/sys/fs/cgroup$CT_GROUP/c/cgroup.procs" ||
@@ -263,7 +267,7 @@ test_options()
 	ct delete --force c
 	rm "$ROOTFS/count"
 	start_counting
-	ct exec c ip address add 192.0.2.7/24 dev lo
+	nsenter -t "$(pid_of c)" -n ip address add 192.0.2.7/24 dev lo
 	ct checkpoint --empty-ns network --image-path "$T/empty" c
 	assert_status 0
 	last=$(count)
