@@ -14,6 +14,9 @@
 # shellcheck source=tests/integration/lib-user.sh
 . "$HERE/lib-user.sh"
 
+# shellcheck source=tests/integration/lib-system.sh
+. "$HERE/lib-system.sh"
+
 # The lab's root is an overlay: so this is of a copy of the image, too.
 test_limits_of_a_user()
 {
@@ -40,4 +43,43 @@ test_limits_of_a_user()
 	assert_status 0
 	[ ! -d "$own" ] || fail 'the cgroup is left'
 	rmdir "$group/hull-ct" "$group/shell" "$group"
+}
+
+# shellcheck disable=SC2317 # called by wait_for
+booted()
+{
+	"$T/hull-ct" exec sys systemctl is-system-running |
+		grep -qxE 'running|degraded'
+}
+
+# It shares out what is the user's.
+# seconds: 60
+# timeout: 150
+test_systemd_of_a_user()
+{
+	# shellcheck disable=SC2034 # lib-system.sh reads it
+	local mapped=
+	make_systemd_root
+	small_boot
+	unit probe '[Service]' ExecStart='/bin/sleep 1000' MemoryMax=20M
+	make_user
+	echo '+memory +pids +cpu' >/sys/fs/cgroup/cgroup.subtree_control
+	delegate
+	user launch --system "$T/rootfs" sys --memory 400M
+	assert_status 0
+	wait_for 100 'the boot' booted
+	local own=$group/hull-ct/sys
+	assert_eq "$(cat "$own/memory.max")" 419430400
+	assert_eq "$(stat -c %u "$own/cgroup.procs")" $USER_ID
+	user exec sys sh -c 'systemctl start probe
+		cat /sys/fs/cgroup/system.slice/probe.service/memory.max
+		cat /proc/1/comm; id -u'
+	assert_eq "$out" $'20971520\nsystemd\n0'
+	assert_eq "$(stat -c %u "/proc/$(info sys pid)")" $USER_ID
+	user stop sys
+	assert_status 0
+	assert_eq "$(jq .exitStatus "$STORE/containers/sys/last.json")" 0
+	user destroy sys
+	assert_status 0
+	[ ! -d "$own" ] || fail 'the cgroup is left'
 }
