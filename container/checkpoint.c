@@ -31,6 +31,7 @@ struct checkpoint {
 	const char *parent_path;
 	bool leave_running;
 	bool pre_dump;
+	bool was_paused;
 	struct target target;
 	struct config config;
 	struct net_plan *net; /* owned, or NULL */
@@ -270,7 +271,9 @@ static int check_container(struct context *context, struct checkpoint *c,
 			err, EOPNOTSUPP,
 			"container %s was launched: only containers of create and run have checkpoints; see snapshot and export",
 			c->id);
-	if (status != STATUS_RUNNING)
+	/* Engines pause it first. */
+	c->was_paused = status == STATUS_PAUSED;
+	if (status != STATUS_RUNNING && !c->was_paused)
 		return err_set(
 			err, EINVAL,
 			"container %s is %s; only a running one has checkpoints",
@@ -381,7 +384,7 @@ static int checkpoint(struct context *context, struct checkpoint *c,
 		return rc;
 	rc = criu_run(&c->criu, err);
 	/* One that was killed leaves it frozen. */
-	if (rc && cgroup_is_frozen(c->target.cgroup))
+	if (rc && !c->was_paused && cgroup_is_frozen(c->target.cgroup))
 		(void)cgroup_freeze(c->target.cgroup, false, NULL);
 	return rc ? err_prefix(err, "container %s", c->id) : 0;
 }

@@ -121,10 +121,13 @@ test_copy_of_one_that_goes_on()
 {
 	bundle_for_criu
 	start_counting
+	ct pause c
 	ct checkpoint --leave-running --image-path "$T/image" c
 	assert_status 0
 	local last
 	last=$(count)
+	status_is c paused || fail 'it is no longer paused'
+	ct resume c
 	status_is c running || fail 'it does not go on'
 	counts_on $((last + 2))
 	# Another name, group and root, from the same files.
