@@ -6,8 +6,10 @@
 #	OUT/xen			multiboot 1 and 2
 #	OUT/grub		GRUB, which is multiboot 1
 #
-# and, since it cannot be installed beside systemd's, an init of containers:
-# OUT/sysvinit and OUT/sysvinit-shutdown. With --installer, of 133 MB:
+# and two things of containers: OUT/sysvinit and OUT/sysvinit-shutdown, an init
+# that cannot be installed beside systemd's, and OUT/containerd, its shim and its
+# client OUT/ctr, which would run for ever when installed. With --installer, of
+# 133 MB:
 #
 #	OUT/linux		the kernel of Debian's installer
 #	OUT/initrd.cpio		its initrd, which no longer has to be decompressed
@@ -174,9 +176,12 @@ make_others()
 	take xen-hypervisor-4.17-amd64 'boot/xen-4.17-amd64.gz' xen
 	make_grub
 	take sysvinit-core sbin/init sysvinit sbin/shutdown sysvinit-shutdown
+	take containerd usr/bin/containerd containerd usr/bin/ctr ctr \
+		usr/bin/containerd-shim-runc-v2 containerd-shim-runc-v2
 }
 
-names=(memtest86+ xen grub sysvinit sysvinit-shutdown)
+names=(memtest86+ xen grub sysvinit sysvinit-shutdown containerd
+	containerd-shim-runc-v2 ctr)
 make=make_others
 if [ "${1:-}" = --installer ]; then
 	names=(linux initrd.cpio) make=make_installer
