@@ -46,7 +46,10 @@ number()
 # QEMU leaves out whatever the guest does not use. With an RTC: Linux searches
 # seconds for one that is missing.
 hull_minimal=(--virtio-console off --rng off)
-qemu_minimal=(-nodefaults -no-user-config -display none -no-reboot -cpu host)
+# A KVM in software may tell of IA32_ARCH_CAPABILITIES and not take what QEMU
+# writes there.
+qemu_minimal=(-nodefaults -no-user-config -display none -no-reboot
+	-cpu 'host,-arch-capabilities')
 qemu_serial=(-chardev 'file,id=out,path=/dev/stdout' -serial chardev:out)
 qemu_off=x-option-roms=off,pit=off,pic=off,rtc=off
 qemu_linux=acpi=on,${qemu_off%rtc=off}rtc=on
