@@ -373,8 +373,6 @@ static int find_program(const json_t *tree, char **ret_program, struct err *err)
 	const char *program = json_string_value(json_array_get(
 		json_object_get(json_object_get(tree, "process"), "args"), 0));
 
-	if (!ret_program)
-		return 0;
 	*ret_program = strdup(program ? program : "");
 	return *ret_program ? 0 : err_sys(err, ENOMEM, "no memory");
 }

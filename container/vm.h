@@ -69,8 +69,8 @@ bool vm_is(const struct home *home);
 /* The disk that a VM writes to, empty, when it is not there. */
 int vm_new_disk(const struct home *home, struct err *err);
 
-/* The bundle in HOME/vm, and the program of the guest (or NULL); the caller
- * frees both. */
+/* The bundle in HOME/vm, and the program of the guest; the caller frees both.
+ */
 int vm_prepare(const struct home *home, bool tty, char **ret_bundle,
 	       char **ret_program, struct err *err);
 

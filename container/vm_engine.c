@@ -56,7 +56,6 @@ static int read_bundle(struct vm_engine *engine, const char *bundle,
 		rc = vm_bundle_check(&engine->config, engine->tree, err);
 	if (rc)
 		return err_prefix(err, "config.json");
-	engine->program = engine->config.process.args[0];
 	return 0;
 }
 
@@ -242,7 +241,7 @@ int vm_engine_make(struct context *context, struct launch_options *options,
 	if (!rc)
 		rc = vm_prepare(home,
 				engine->config.process.terminal || options->tty,
-				&engine->monitor, NULL, err);
+				&engine->monitor, &engine->program, err);
 	options->bundle = engine->monitor;
 	/* The engine knows nothing of the monitor's. */
 	options->told_bundle = engine->bundle;
@@ -351,4 +350,5 @@ void vm_engine_release(struct vm_engine *engine, struct context *context,
 	engine->tree = NULL;
 	free(move_ptr(&engine->bundle));
 	free(move_ptr(&engine->monitor));
+	free(move_ptr(&engine->program));
 }

@@ -24,7 +24,7 @@ struct vm_engine {
 	struct config config; /* owned; the same */
 	char *bundle; /* owned; the engine's, absolute */
 	char *monitor; /* owned; the bundle of the monitor's container */
-	const char *program; /* in .config */
+	char *program; /* owned; the guest's */
 	int claim; /* owned, or -1 */
 };
 
