@@ -376,14 +376,9 @@ static int unlock_network(const struct restore *restore, struct err *err)
 	snprintf(path, sizeof(path), "%d/ns/net", (int)launch->pid);
 	netns = openat(launch->proc, path, O_RDONLY | O_CLOEXEC);
 	home = openat(launch->proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (home < 0 || setns(netns, CLONE_NEWNET))
-		return err_sys(err, errno,
-			       "cannot enter the network namespace");
-	rc = nft_remove(name, err);
-	if (setns(home, CLONE_NEWNET))
-		return err_sys(err, errno,
-			       "cannot leave the network namespace");
-	return rc;
+	if (netns < 0 || home < 0)
+		return err_sys(err, errno, "cannot open the network namespace");
+	return nft_remove_in(netns, home, name, err);
 }
 
 /* We have one thread, so it can go there and come back. */

@@ -354,14 +354,17 @@ static void spare_loopback(struct build *build, const char *chain)
 
 /* ---- transactions ---- */
 
-static int commit(struct build *build, struct err *err)
+/* In the namespace @netns, or in ours with -1. */
+static int commit_in(struct build *build, int netns, int home, struct err *err)
 {
 	struct netlink *netfilter = malloc(sizeof(*netfilter));
 	int rc;
 
 	if (!netfilter)
 		return err_sys(err, ENOMEM, "nftables");
-	rc = netlink_open(netfilter, NETLINK_NETFILTER, err);
+	rc = netns < 0 ? netlink_open(netfilter, NETLINK_NETFILTER, err) :
+			 netlink_open_in(netfilter, NETLINK_NETFILTER, netns,
+					 home, err);
 	/* The end of a batch is not confirmed, what stands before it is. */
 	build->out.silent = 1;
 	if (!rc)
@@ -398,12 +401,12 @@ int nft_add_ports(const char *name, const struct nft_port *ports, size_t count,
 	spare_loopback(&build, "output");
 	add_jump(&build, "output");
 	begin_batch(&build, NFNL_MSG_BATCH_END);
-	rc = commit(&build, err);
+	rc = commit_in(&build, -1, -1, err);
 	return rc ? err_prefix(err, "cannot add the nftables table %s", name) :
 		    0;
 }
 
-int nft_remove(const char *name, struct err *err)
+int nft_remove_in(int netns, int home, const char *name, struct err *err)
 {
 	char buf[512];
 	struct build build = { .table = name };
@@ -414,10 +417,15 @@ int nft_remove(const char *name, struct err *err)
 	begin(&build, NFT_MSG_DELTABLE, 0);
 	netlink_put_string(&build.out, NFTA_TABLE_NAME, name);
 	begin_batch(&build, NFNL_MSG_BATCH_END);
-	rc = commit(&build, err);
+	rc = commit_in(&build, netns, home, err);
 	if (rc == -ENOENT)
 		rc = 0;
 	return rc ? err_prefix(err, "cannot remove the nftables table %s",
 			       name) :
 		    0;
+}
+
+int nft_remove(const char *name, struct err *err)
+{
+	return nft_remove_in(-1, -1, name, err);
 }

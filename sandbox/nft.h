@@ -29,4 +29,7 @@ int nft_add_ports(const char *name, const struct nft_port *ports, size_t count,
 /* Removes the table with all that is in it. No error when there is none. */
 int nft_remove(const char *name, struct err *err);
 
+/* The same in the namespace @netns, called from @home; see netlink_open_in. */
+int nft_remove_in(int netns, int home, const char *name, struct err *err);
+
 #endif
