@@ -127,7 +127,7 @@ head -c 32 /dev/hwrng | od -An -tx1
 date +%Y-%m-%dT%H'
 	for first in yes no; do
 		run "$HULL" run --kernel "$LINUX/bzImage" --initrd "$T/initrd" \
-			--cmdline 'console=ttyS0 panic=-1 initramfs_async=0 hull.file=/test.sh' \
+			--cmdline 'console=ttyS0 panic=-1 initramfs_async=0 audit=0 hull.file=/test.sh' \
 			--seed 7 --rtc fixed=2026-01-01T00:00:00 --net none \
 			--disk "$T/disk,cache=writeback" --timeout 300 \
 			--memory 192 </dev/null
