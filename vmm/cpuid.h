@@ -33,17 +33,13 @@ struct cpuid_request {
 /* -EINVAL names the first unknown feature or model. Needs no KVM. */
 int cpuid_check_model(const char *model, struct err *err);
 
-/*
- * Fills @ret_table for all vCPUs: supported by @kvm, changed as asked. Adding
- * a feature that KVM lacks is an error.
- */
-int cpuid_build(const struct kvm *kvm, const struct cpuid_request *request,
-		unsigned int cpu_count, struct cpuid_table *ret_table,
-		struct err *err);
+/* Fills @ret_table with what @kvm supports. Any thread. */
+int cpuid_supported(const struct kvm *kvm, struct cpuid_table *ret_table,
+		    struct err *err);
 
 /*
- * The part of cpuid_build that needs no KVM: turns @table, what a KVM supports,
- * into what the guest sees.
+ * Turns @table, what a KVM supports, into what the guest sees, on whichever
+ * vCPU. Needs no KVM. Adding a feature that KVM lacks is an error.
  */
 int cpuid_shape(struct cpuid_table *table, const struct cpuid_request *request,
 		unsigned int cpu_count, struct err *err);

@@ -138,13 +138,18 @@ static int ask_device(void *opaque, unsigned long request,
 	return result < 0 ? -errno : result;
 }
 
+int kvm_open_device(void)
+{
+	return open("/dev/kvm", O_RDWR | O_CLOEXEC);
+}
+
 int kvm_open(struct kvm *kvm, struct err *err)
 {
 	const struct kvm_probe probe = { .ask = ask_device, .opaque = kvm };
 	int rc;
 
 	*kvm = (struct kvm){ .fd = -1, .vm_fd = -1 };
-	kvm->fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	kvm->fd = kvm_open_device();
 	if (kvm->fd < 0) {
 		struct stat st;
 		int code = errno;

@@ -63,6 +63,9 @@ int kvm_check(const struct kvm_probe *probe, size_t *ret_vcpu_run_bytes,
 int kvm_explain_open_failure(int code, const struct stat *device,
 			     struct err *err);
 
+/* A descriptor of /dev/kvm, or -1 with errno. */
+int kvm_open_device(void);
+
 /*
  * Opens /dev/kvm and checks the API version and the capabilities. The error
  * says what is missing and how to get it (the module, the device's group).

@@ -337,7 +337,6 @@ static int build_vcpus(struct machine *machine, struct err *err)
 		.model = config->cpu,
 		.hide_unemulated = machine->kvm.flavor == KVM_FLAVOR_EMULATED,
 	};
-	struct cpuid_table cpuid;
 	int max =
 		ioctl(machine->kvm.fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
 	int rc;
@@ -346,7 +345,10 @@ static int build_vcpus(struct machine *machine, struct err *err)
 		return err_set(err, EINVAL,
 			       "--cpus %u: this host's KVM allows at most %d",
 			       config->cpus, max);
-	rc = cpuid_build(&machine->kvm, &request, config->cpus, &cpuid, err);
+	rc = cpuid_ahead_finish(&machine->cpuid, &machine->kvm, err);
+	if (!rc)
+		rc = cpuid_shape(&machine->cpuid.table, &request, config->cpus,
+				 err);
 	if (rc)
 		return rc;
 	machine->failure_status = EXIT_HOST;
@@ -366,7 +368,7 @@ static int build_vcpus(struct machine *machine, struct err *err)
 		return err_sys(err, ENOMEM, "vCPUs");
 	for (unsigned int i = 0; i < config->cpus; i++) {
 		rc = vcpu_init(&machine->vcpus[i], &machine->vcpu_env, i,
-			       &cpuid, err);
+			       &machine->cpuid.table, err);
 		if (rc)
 			return rc;
 		machine->vcpu_count++;
@@ -484,12 +486,11 @@ int machine_build(struct machine *machine, const struct vm_config *config,
 {
 	int rc;
 
-	*machine = (struct machine){
-		.config = config,
-		.gmem = { .fd = -1 },
-		.kvm = { .fd = -1, .vm_fd = -1 },
-		.loop = { .wake_fd = -1 },
-	};
+	machine->config = config;
+	machine->gmem.fd = -1;
+	machine->kvm = (struct kvm){ .fd = -1, .vm_fd = -1 };
+	machine->loop.wake_fd = -1;
+	cpuid_ahead_start(&machine->cpuid);
 	machine->verdict.loop = &machine->loop;
 	machine->failure_status = EXIT_CONFIG;
 	bus_init(&machine->pio);
@@ -605,6 +606,7 @@ void machine_release(struct machine *machine)
 {
 	int error = trace_release(&machine->trace);
 
+	cpuid_ahead_release(&machine->cpuid);
 	irqchip_trace(&machine->irqchip, NULL);
 	if (error)
 		log_warn("lines of the trace %s were lost: %s",

@@ -22,6 +22,7 @@
 #include "io/chardev.h"
 #include "vmm/config.h"
 #include "vmm/console_input.h"
+#include "vmm/cpuid_ahead.h"
 #include "vmm/firmware_config.h"
 #include "vmm/gdb.h"
 #include "vmm/irqchip.h"
@@ -41,6 +42,7 @@ struct machine {
 	struct platform platform;
 	struct boot_result boot;
 	struct kvm kvm;
+	struct cpuid_ahead cpuid; /* what the vCPUs offer, in the end */
 	struct irqchip irqchip;
 	struct bus pio;
 	struct bus mmio;
@@ -83,8 +85,9 @@ void machine_describe(const struct vm_config *config, const struct gmem *gmem,
 		      struct platform *ret_platform);
 
 /*
- * After this nothing is missing but the start. On failure failure_status says
- * whose fault it is; machine_release takes half-built machines.
+ * @machine is all zeros before. After this nothing is missing but the start. On
+ * failure failure_status says whose fault it is; machine_release takes
+ * half-built machines.
  */
 int machine_build(struct machine *machine, const struct vm_config *config,
 		  struct err *err);

@@ -13,6 +13,7 @@
 #include "tests/unit/real_kvm.h"
 #include "vmm/cpu_features.h"
 #include "vmm/cpuid.h"
+#include "vmm/cpuid_ahead.h"
 
 #define CPUS_MAX 64
 
@@ -607,8 +608,10 @@ START_TEST(test_kvm_accepts_the_table)
 	for (unsigned int i = 0; i < 4; i++) {
 		int vcpu;
 
-		ck_assert_msg(cpuid_build(&kvm, &request, topologies[i].cpus,
-					  &table, &err) == 0,
+		ck_assert_msg(cpuid_supported(&kvm, &table, &err) == 0, "%s",
+			      err.msg);
+		ck_assert_msg(cpuid_shape(&table, &request, topologies[i].cpus,
+					  &err) == 0,
 			      "%s", err.msg);
 		ck_assert_uint_gt(table.count, 4);
 		ck_assert(has("hypervisor"));
@@ -629,13 +632,45 @@ START_TEST(test_kvm_refuses_what_it_lacks)
 {
 	const struct cpuid_request request = { .model = "host,+ia64" };
 
-	ck_assert_int_eq(cpuid_build(&kvm, &request, 1, &table, &err), -EINVAL);
+	ck_assert_int_eq(cpuid_supported(&kvm, &table, &err), 0);
+	ck_assert_int_eq(cpuid_shape(&table, &request, 1, &err), -EINVAL);
 	ck_assert_str_eq(err.msg,
 			 "--cpu +ia64: this host's KVM does not offer it");
 	kvm_release(&kvm);
-	ck_assert_int_eq(cpuid_build(&kvm, &request, 1, &table, &err), -EBADF);
+	ck_assert_int_eq(cpuid_supported(&kvm, &table, &err), -EBADF);
 	ck_assert_str_eq(err.msg,
 			 "KVM_GET_SUPPORTED_CPUID: Bad file descriptor");
+}
+END_TEST
+
+/* Asked ahead or not, the answer is the same. */
+START_TEST(test_ahead)
+{
+	struct cpuid_ahead ahead = { 0 };
+
+	ck_assert_int_eq(cpuid_supported(&kvm, &table, &err), 0);
+	if (_i == 0)
+		cpuid_ahead_start(&ahead);
+	ck_assert_msg(cpuid_ahead_finish(&ahead, &kvm, &err) == 0, "%s",
+		      err.msg);
+	ck_assert_uint_eq(ahead.table.count, table.count);
+	for (uint32_t i = 0; i < table.count; i++) {
+		ck_assert_uint_eq(ahead.table.entries[i].function,
+				  table.entries[i].function);
+		ck_assert_uint_eq(ahead.table.entries[i].ecx,
+				  table.entries[i].ecx);
+	}
+	cpuid_ahead_release(&ahead);
+}
+END_TEST
+
+START_TEST(test_ahead_for_nothing)
+{
+	struct cpuid_ahead ahead = { 0 };
+
+	cpuid_ahead_start(&ahead);
+	cpuid_ahead_release(&ahead);
+	cpuid_ahead_release(&ahead);
 }
 END_TEST
 
@@ -678,6 +713,8 @@ int main(void)
 		tcase_add_test(real, test_kvm_accepts_the_table);
 	if (has_real_kvm("vmm/cpuid/kvm_refuses_what_it_lacks"))
 		tcase_add_test(real, test_kvm_refuses_what_it_lacks);
+	tcase_add_loop_test(real, test_ahead, 0, 2);
+	tcase_add_test(real, test_ahead_for_nothing);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
