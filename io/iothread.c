@@ -19,6 +19,8 @@
 /* How long what the ring has no room for waits. */
 #define SETTLE_NS     1000000LL
 #define SPIN_FIRST_NS 2000
+/* Where spinning is of no use, one wait out of these tries how that is now. */
+#define SPIN_TRIAL    8
 #define SPIN_CHECK    64
 #define SPIN_DIVISOR  4
 /* How many kicks are looked at together. */
@@ -56,6 +58,12 @@ struct pending_call {
 	struct pending_call *next;
 };
 
+/* How long to look for work of one kind before sleeping. */
+struct patience {
+	int64_t spin_ns;
+	unsigned int waits; /* without spinning */
+};
+
 struct iothread {
 	struct io_context context;
 	struct uring uring; /* of the thread while it runs */
@@ -71,8 +79,10 @@ struct iothread {
 	struct io_batch *batches;
 	struct io_batch **batches_end;
 	struct io_timer settle; /* armed while a slot waits for the ring */
+	unsigned int polls; /* in flight, of what is watched */
 	int64_t spin_max_ns;
-	int64_t spin_ns;
+	struct patience for_host; /* to answer what is in flight */
+	struct patience for_guest; /* to ask for something, when nothing is */
 	bool shares_cpus;
 	bool is_batch; /* scheduled as SCHED_BATCH */
 	bool is_trial; /* for the first kicks */
@@ -199,10 +209,12 @@ static void arm_poll(struct slot *slot)
 {
 	struct io_uring_sqe *sqe = uring_sqe(&slot->io->uring, &slot->op);
 
-	if (sqe)
-		io_uring_prep_poll_multishot(sqe, slot->watch->fd, POLLIN);
-	else
+	if (!sqe) {
 		settle_later(slot->io);
+		return;
+	}
+	io_uring_prep_poll_multishot(sqe, slot->watch->fd, POLLIN);
+	slot->io->polls++;
 }
 
 static void remove_poll(struct slot *slot)
@@ -229,6 +241,8 @@ static void on_poll(struct uring_op *op, int res, uint32_t flags)
 	struct slot *slot = container_of(op, struct slot, op);
 	struct io_watch *watch = slot->watch;
 
+	if (!(flags & IORING_CQE_F_MORE))
+		slot->io->polls--;
 	if (!watch) {
 		if (!(flags & IORING_CQE_F_MORE))
 			free_slot(slot);
@@ -511,10 +525,33 @@ static void serve_found(struct iothread *io)
 	}
 }
 
-/* Looks for up to spin_ns, or until a timer is due. True: there is work. */
-static bool spin(struct iothread *io, int64_t start)
+/*
+ * A disk takes its time where a guest's next request comes at once, or the
+ * other way round: what was learnt of the one says nothing of the other.
+ */
+static struct patience *patience_now(struct iothread *io)
 {
-	int64_t end = start + io->spin_ns;
+	return io->uring.in_flight > io->polls ? &io->for_host : &io->for_guest;
+}
+
+/*
+ * How long to spin this time. To be woken may take longer than what one waits
+ * for, and to kick us takes the guest long, so that sleeping cannot tell
+ * whether spinning would do: it is tried.
+ */
+static int64_t spin_time(struct patience *patience, int64_t max_ns)
+{
+	if (patience->spin_ns)
+		return patience->spin_ns;
+	if (++patience->waits < SPIN_TRIAL)
+		return 0;
+	patience->waits = 0;
+	return SPIN_FIRST_NS < max_ns ? SPIN_FIRST_NS : max_ns;
+}
+
+/* Looks until @end, or until a timer is due. True: there is work. */
+static bool spin(struct iothread *io, int64_t end)
+{
 	bool found;
 
 	if (io->timers && io->timers->due_ns < end)
@@ -540,19 +577,20 @@ static bool spin(struct iothread *io, int64_t start)
 }
 
 /* @idle_ns is how long there was nothing to do, spinning included. */
-static void adapt(struct iothread *io, int64_t idle_ns)
+static void adapt(struct patience *patience, int64_t idle_ns, int64_t max_ns)
 {
-	if (idle_ns <= io->spin_ns)
+	if (idle_ns <= patience->spin_ns)
 		return;
-	if (idle_ns > io->spin_max_ns) {
-		io->spin_ns /= SPIN_DIVISOR;
-		if (io->spin_ns < SPIN_FIRST_NS)
-			io->spin_ns = 0;
+	if (idle_ns > max_ns) {
+		patience->spin_ns /= SPIN_DIVISOR;
+		if (patience->spin_ns < SPIN_FIRST_NS)
+			patience->spin_ns = 0;
 		return;
 	}
-	io->spin_ns = io->spin_ns ? 2 * io->spin_ns : SPIN_FIRST_NS;
-	if (io->spin_ns > io->spin_max_ns)
-		io->spin_ns = io->spin_max_ns;
+	patience->spin_ns = patience->spin_ns ? 2 * patience->spin_ns :
+						SPIN_FIRST_NS;
+	if (patience->spin_ns > max_ns)
+		patience->spin_ns = max_ns;
 }
 
 static void sleep_until_work(struct iothread *io)
@@ -568,6 +606,8 @@ static void sleep_until_work(struct iothread *io)
 
 static void wait_for_work(struct iothread *io)
 {
+	struct patience *patience;
+	int64_t spin_ns;
 	int64_t start;
 
 	if (io->batches || atomic_load(&io->called)) {
@@ -578,8 +618,12 @@ static void wait_for_work(struct iothread *io)
 		sleep_until_work(io);
 		return;
 	}
+	patience = patience_now(io);
 	start = now_ns();
-	if (io->spin_ns && spin(io, start)) {
+	spin_ns = spin_time(patience, io->spin_max_ns);
+	if (spin_ns && spin(io, start + spin_ns)) {
+		if (!patience->spin_ns)
+			patience->spin_ns = spin_ns;
 		if (!io_uring_cq_ready(&io->uring.ring) &&
 		    uring_has_work(&io->uring))
 			uring_enter(&io->uring, URING_PEEK, NULL);
@@ -587,7 +631,7 @@ static void wait_for_work(struct iothread *io)
 		return;
 	}
 	sleep_until_work(io);
-	adapt(io, now_ns() - start);
+	adapt(patience, now_ns() - start, io->spin_max_ns);
 }
 
 /* --- The thread ---------------------------------------------------------- */

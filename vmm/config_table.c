@@ -458,7 +458,7 @@ static const struct option run_options[] = {
 		.type = OPTION_UINT,
 		OPTION_FIELD(struct vm_config, io_spin_us),
 		.metavar = "MICROSECONDS",
-		.default_text = "32",
+		.default_text = "64",
 		.help = "how long an I/O thread may look for work before it sleeps",
 		.man = "It does so only while that pays, and only where the "
 		       "host has a CPU for every virtual CPU and I/O thread. "

@@ -7,6 +7,7 @@
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -639,6 +640,68 @@ START_TEST(test_spinning_pays)
 }
 END_TEST
 
+/* A host that takes longer than one may spin, and a guest that does not. */
+#define SLOW_HOST_MS 25
+
+struct slow_host {
+	struct kicker kicker;
+	struct uring_op op;
+	struct __kernel_timespec answer_after;
+	atomic_uint answers;
+};
+
+static void host_answers(struct uring_op *op, int res, uint32_t flags)
+{
+	struct slow_host *host = container_of(op, struct slow_host, op);
+
+	(void)flags;
+	ck_assert_int_eq(res, -ETIME);
+	atomic_fetch_add(&host->answers, 1);
+}
+
+static void ask_host(struct io_watch *watch)
+{
+	struct kicker *kicker = container_of(watch, struct kicker, watch);
+	struct slow_host *host = container_of(kicker, struct slow_host, kicker);
+	struct io_uring_sqe *sqe;
+
+	/* A kick may come late, for what spinning found. */
+	if (!atomic_exchange(&work_is_there, false))
+		return;
+	sqe = uring_sqe(ring, &host->op);
+	ck_assert_ptr_nonnull(sqe);
+	io_uring_prep_timeout(sqe, &host->answer_after, 0, 0);
+}
+
+static void watch_slow_host(void *opaque)
+{
+	struct slow_host *host = opaque;
+
+	watch_spinner(&host->kicker);
+	host->kicker.watch.ready = ask_host;
+}
+
+START_TEST(test_spinning_for_the_guest_beside_a_slow_host)
+{
+	static struct slow_host host = {
+		.op = { .done = host_answers },
+		.answer_after = { .tv_nsec = SLOW_HOST_MS * MS },
+	};
+	unsigned int works = 0;
+
+	start(0, 20 * MS);
+	host.kicker.watch.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	io_context_call(context, watch_slow_host, &host);
+	for (; works < 60; works++) {
+		give_work(&host.kicker);
+		while (atomic_load(&host.answers) <= works)
+			sched_yield();
+	}
+	ck_assert_uint_gt(2 * stats().spin_hits, works);
+	remove_kicker(&host.kicker);
+}
+END_TEST
+
 START_TEST(test_no_spinning_unless_allowed)
 {
 	struct kicker *kicker = &kickers[0];
@@ -723,6 +786,7 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, test_timers);
 	tcase_add_test(tcase, test_timers_move_and_end);
 	tcase_add_test(tcase, test_spinning_pays);
+	tcase_add_test(tcase, test_spinning_for_the_guest_beside_a_slow_host);
 	tcase_add_test(tcase, test_no_spinning_unless_allowed);
 	tcase_add_loop_test(tcase, test_io_uring_is_refused, 0, 3);
 	tcase_add_test(tcase, test_all_setup_flags);

@@ -378,7 +378,7 @@ START_TEST(test_dump_of_defaults)
 		"  \"rtc\": \"host\",\n"
 		"  \"transport\": \"pci\",\n"
 		"  \"iothreads\": 0,\n"
-		"  \"io-spin\": 32,\n"
+		"  \"io-spin\": 64,\n"
 		"  \"virtio-console\": true,\n"
 		"  \"rng\": true,\n"
 		"  \"console\": {\n"

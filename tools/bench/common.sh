@@ -94,6 +94,36 @@ thread_times_since()
 	done
 }
 
+# pin_threads: those of $monitor that run a guest to the first processor that we
+# may use, the others to the second; the same for every monitor, so that none is
+# lucky with where its threads are put, and where the interrupts of a disk
+# arrive. Waits a little for guest_time, which is counted in ticks.
+pin_threads()
+{
+	local stat fields task tries first second vcpus others
+	read -r first second < <(taskset -pc $$ |
+		sed 's/.*: //; s/-/ /; s/,/ /g')
+	[ -n "$second" ] || return 0
+	second=${second%%[ ,-]*}
+	for ((tries = 0; tries < 12; tries++)); do
+		vcpus=() others=()
+		for task in "/proc/$monitor/task"/*; do
+			{ read -r stat <"$task/stat"; } 2>/dev/null || continue
+			read -r -a fields <<<"${stat##*) }"
+			if [ "${fields[40]}" -eq 0 ]; then
+				others+=("${task##*/}")
+			else
+				vcpus+=("${task##*/}")
+			fi
+		done
+		[ ${#vcpus[@]} -eq 0 ] || break
+		sleep 0.005
+	done
+	[ ${#vcpus[@]} -gt 0 ] || return 0
+	for task in "${vcpus[@]}"; do taskset -pc "$first" "$task"; done >/dev/null
+	for task in "${others[@]}"; do taskset -pc "$second" "$task"; done >/dev/null
+}
+
 # Whether the program is there; says so when not.
 have()
 {
@@ -102,6 +132,7 @@ have()
 	hull*) program=$hull ;;
 	qemu*) program=qemu-system-x86_64 ;;
 	kvmtool*) program=lkvm ;;
+	host) program=fio ;;
 	*) return 0 ;;
 	esac
 	command -v "$program" >/dev/null || {

@@ -27,7 +27,7 @@ END {
 			"vCPUs, per request of " jobs[i])
 	for (i = 1; i <= job_count; i++)
 		title("kicks-" jobs[i], "kicks", "kicks per 100 requests of " jobs[i])
-	report("qemu")
+	report("host qemu")
 
 	for (i = 1; i <= job_count; i++) {
 		deep = jobs[i] ~ /-(32|128)$/
