@@ -169,11 +169,19 @@ static int make_cgroup(struct launch *launch, struct err *err)
 			return err_sys(err, -launch->cgroup_tree,
 				       "cannot open the cgroup for a mount");
 	}
+	return delegate_cgroup(launch, err);
+}
+
+static int filter_devices(const struct launch *launch, struct err *err)
+{
+	const struct config_resources *resources = &launch->config.resources;
+	int rc;
+
+	if (launch->cgroup < 0)
+		return 0;
 	rc = devices_attach_filter(launch->cgroup, resources->devices,
 				   resources->device_count, true, err);
-	if (rc && !is_refused(launch, rc))
-		return rc;
-	return delegate_cgroup(launch, err);
+	return is_refused(launch, rc) ? 0 : rc;
 }
 
 /* ---- the child ---- */
@@ -450,6 +458,10 @@ static int raise_child(struct launch *launch, struct err *err)
 		rc = set_oom_score(launch, err);
 	if (!rc && in_userns)
 		rc = payload_set_rlimits(&config->process, launch->pid, err);
+	/* While the child builds: it runs nothing of others before it has been
+	 * told to go on, here if there are hooks, else by SYNC_START. */
+	if (!rc)
+		rc = filter_devices(launch, err);
 	if (!rc && launch->has_info)
 		rc = sync_send(launch->sync[0], SYNC_INFO, (int)launch->pid);
 	if (!rc)
@@ -583,7 +595,9 @@ static int raise_others(struct launch *launch, struct err *err)
 
 	if (!options->detach)
 		relay_hold(&launch->mask);
-	rc = options->raise(options->opaque, launch, err);
+	rc = filter_devices(launch, err);
+	if (!rc)
+		rc = options->raise(options->opaque, launch, err);
 	launch_drop_mounts(launch);
 	scope_release_holder(&launch->holder);
 	if (!rc)

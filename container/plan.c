@@ -78,6 +78,10 @@ static void print_cgroup(const struct launch *launch)
 	for (size_t i = 0; i < r->setting_count; i++)
 		printf("parent: %s = %s\n", r->settings[i].file,
 		       r->settings[i].value);
+}
+
+static void print_device_filter(const struct config_resources *r)
+{
 	for (size_t i = 0; i < r->device_count; i++) {
 		const struct device_rule *rule = &r->devices[i];
 
@@ -119,6 +123,7 @@ static void print_parent(const struct launch *launch)
 	if (config->process.has_oom_score_adj)
 		printf("parent: oom_score_adj %d\n",
 		       config->process.oom_score_adj);
+	print_device_filter(&config->resources);
 	print_hooks(config, HOOK_PRESTART, "parent");
 	print_hooks(config, HOOK_CREATE_RUNTIME, "parent");
 }
