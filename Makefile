@@ -50,10 +50,13 @@ $(BUILD)/hull: $(call archives,$(HULL))
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+# It runs before the C library, whose functions the compiler is not to call.
+$(BUILD)/obj/sandbox/selfexe_entry.o: CFLAGS += -fno-tree-loop-distribute-patterns
+
 $(BUILD)/hull-ct: $(call archives,$(HULL_CT))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS_CT)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,-e,selfexe_entry -o $@ $^ $(LIBS_CT)
 
 $(BUILD)/hull-unpack: $(call archives,$(HULL_UNPACK))
 	@mkdir -p $(@D)

@@ -16,6 +16,7 @@
 #include "core/parse.h"
 #include "sandbox/caps.h"
 #include "sandbox/mount.h"
+#include "sandbox/selfexe.h"
 #include "sandbox/sys.h"
 
 #define PROGRAM	   "hull-unpack"
@@ -24,17 +25,14 @@
 
 int unpack_open_program(struct err *err)
 {
-	char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-	char *slash;
+	char folder[PATH_MAX];
+	char path[PATH_MAX + sizeof("/" PROGRAM)];
+	int rc = selfexe_folder(folder, err);
 	int fd;
 
-	path[n > 0 ? n : 0] = '\0';
-	slash = strrchr(path, '/');
-	if (!slash ||
-	    (size_t)(slash + 1 - path) + sizeof(PROGRAM) > sizeof(path))
-		return err_set(err, ENOENT, "cannot find " PROGRAM);
-	memcpy(slash + 1, PROGRAM, sizeof(PROGRAM));
+	if (rc)
+		return rc;
+	snprintf(path, sizeof(path), "%s/" PROGRAM, folder);
 	fd = open(path, O_PATH | O_CLOEXEC);
 	return fd < 0 ? err_sys(err, errno,
 				"images need the program %s beside hull-ct",

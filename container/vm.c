@@ -16,43 +16,10 @@
 
 #define DISK	   "disk"
 #define UPPER_DISK "data/upper/" DISK
-#define PLACE	   "HULL_CT_PLACE" /* for our own start anew alone */
 #define DISK_BYTES (16 * GIB)
 #define LEAST_DISK (16 * MIB)
 
 /* ---- the programs ---- */
-
-/* Our own folder. A protected start knows nothing of it: the one before has
- * left it in the environment. */
-static int find_place(char place[PATH_MAX], struct err *err)
-{
-	const char *told;
-	char *slash;
-	ssize_t n;
-
-	if (selfexe_state() != SELFEXE_EXPOSED) {
-		/* One thread, and only we set it. */
-		/* NOLINTNEXTLINE(concurrency-mt-unsafe) */
-		told = getenv(PLACE);
-		snprintf(place, PATH_MAX, "%s", told ? told : "");
-		return 0;
-	}
-	n = readlink("/proc/self/exe", place, PATH_MAX - 1);
-	place[n > 0 ? n : 0] = '\0';
-	slash = strrchr(place, '/');
-	if (!slash)
-		return err_set(err, ENOENT, "cannot find our own folder");
-	*slash = '\0';
-	/* NOLINTNEXTLINE(concurrency-mt-unsafe) */
-	return setenv(PLACE, place, 1) ? err_sys(err, errno, "setenv") : 0;
-}
-
-int vm_look_around(struct err *err)
-{
-	char place[PATH_MAX];
-
-	return find_place(place, err);
-}
 
 /* The first that is there; the words behind it are for people. */
 static char *find_file(const char *place, const char *const *names,
@@ -108,7 +75,7 @@ json_t *vm_describe(const struct recipe *recipe, const char *folder,
 	char root[64];
 	json_t *tree;
 
-	if (find_place(place, err) || disk_bytes(recipe, &bytes, err))
+	if (selfexe_folder(place, err) || disk_bytes(recipe, &bytes, err))
 		return NULL;
 	monitor = find_file(place, monitors, "it belongs beside hull-ct", err);
 	if (monitor)

@@ -35,10 +35,6 @@
 #define VM_GUEST_CONFIG "guest.json"
 #define VM_ANNOTATION	"hull-ct.vm"
 
-/* Our program's folder, for a start that is protected and knows nothing of it;
- * vm_describe does that, too. */
-int vm_look_around(struct err *err);
-
 /* ---- launch ---- */
 
 /*

@@ -32,7 +32,7 @@ int vm_engine_check_options(const struct launch_options *options,
 	if (geteuid())
 		return err_set(err, EPERM,
 			       "only root can run containers in VMs");
-	return vm_look_around(err);
+	return 0;
 }
 
 /* ---- the bundle ---- */

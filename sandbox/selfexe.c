@@ -2,13 +2,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "core/parse.h"
 #include "sandbox/mount.h"
 
 #define SELF  "/proc/self/exe"
@@ -71,14 +76,29 @@ bool selfexe_has_mount(void)
 	return fd >= 0;
 }
 
-/* The copy that the start before this one left open at @fd. */
-static bool is_kept(int fd)
+/*
+ * The copy that the start before this one left open, or -1. The kernel names a
+ * program that was started by a descriptor after that (execveat(2)).
+ */
+static int kept_copy(void)
 {
+	static const char folder[] = "/dev/fd/";
+	const union {
+		unsigned long value;
+		const char *text;
+	} name = { .value = getauxval(AT_EXECFN) };
 	struct stat kept;
 	struct stat self;
+	uint64_t fd;
 
-	return !fstat(fd, &kept) && !stat(SELF, &self) &&
-	       kept.st_dev == self.st_dev && kept.st_ino == self.st_ino;
+	if (!name.text || strncmp(name.text, folder, sizeof(folder) - 1) != 0 ||
+	    parse_u64(name.text + sizeof(folder) - 1, &fd) || fd > INT_MAX)
+		return -1;
+	return !fstat((int)fd, &kept) && !stat(SELF, &self) &&
+			       kept.st_dev == self.st_dev &&
+			       kept.st_ino == self.st_ino ?
+		       (int)fd :
+		       -1;
 }
 
 /* Moves @fd to where the next start looks for it. */
@@ -94,19 +114,73 @@ static int close_from(unsigned int first)
 	return close_range(first, ~0U, 0) ? -errno : 0;
 }
 
+/* @path with what is behind its last slash taken off. False without one. */
+static bool cut_name(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (slash)
+		*slash = '\0';
+	return slash != NULL;
+}
+
+int selfexe_folder(char folder[PATH_MAX], struct err *err)
+{
+	ssize_t n = readlink(SELF, folder, PATH_MAX - 1);
+	struct stat there;
+	struct stat self;
+	const char *told;
+	bool has_name;
+
+	folder[n > 0 ? n : 0] = '\0';
+	has_name = !stat(folder, &there) && !stat(SELF, &self) &&
+		   there.st_dev == self.st_dev && there.st_ino == self.st_ino;
+	/* A copy's is "/" or "/memfd:..."; one that was replaced meanwhile has
+	 * " (deleted)" behind its old name. */
+	if (cut_name(folder) && (has_name || *folder))
+		return 0;
+	/* One thread, and only the start before this one sets it. */
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	told = getenv(SELFEXE_FOLDER);
+	if (!told)
+		return err_set(err, ENOENT,
+			       "cannot find the folder of this program");
+	snprintf(folder, PATH_MAX, "%s", told);
+	return 0;
+}
+
+/* A program whose folder is not known works without its companions. */
+static int tell_folder(void)
+{
+	char folder[PATH_MAX];
+
+	if (selfexe_folder(folder, NULL))
+		return 0;
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe) */
+	return setenv(SELFEXE_FOLDER, folder, 1) ? -errno : 0;
+}
+
 int selfexe_protect(char *argv[], unsigned int first_fd, int *ret_mount,
 		    struct err *err)
 {
 	enum selfexe_state state = selfexe_state();
-	bool kept = state == SELFEXE_READ_ONLY_MOUNT && is_kept((int)first_fd);
-	int rc = close_from(first_fd + kept);
+	int kept = state == SELFEXE_READ_ONLY_MOUNT ? kept_copy() : -1;
 	int fd;
+	int rc;
 
 	*ret_mount = -1;
+	/* Among those to keep it would be the payload's. */
+	if (kept >= 0 && kept != (int)first_fd) {
+		fd = dup2(kept, (int)first_fd);
+		if (kept < (int)first_fd)
+			close(kept);
+		kept = fd;
+	}
+	rc = close_from(first_fd + (kept >= 0));
 	if (rc)
 		return err_sys(err, -rc, "cannot close descriptors");
-	if (kept && fcntl((int)first_fd, F_SETFD, FD_CLOEXEC) == 0)
-		*ret_mount = (int)first_fd;
+	if (kept >= 0 && fcntl(kept, F_SETFD, FD_CLOEXEC) == 0)
+		*ret_mount = kept;
 	if (state != SELFEXE_EXPOSED)
 		return 0;
 	fd = read_only_copy();
@@ -114,6 +188,11 @@ int selfexe_protect(char *argv[], unsigned int first_fd, int *ret_mount,
 		fd = keep_open(fd, (int)first_fd);
 	else
 		fd = sealed_copy();
+	if (fd >= 0) {
+		rc = tell_folder();
+		if (rc)
+			fd = rc;
+	}
 	if (fd < 0)
 		return err_sys(err, -fd,
 			       "cannot protect this program's own file");

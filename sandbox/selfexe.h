@@ -8,6 +8,9 @@
 #ifndef SANDBOX_SELFEXE_H
 #define SANDBOX_SELFEXE_H
 
+#include <limits.h>
+#include <stdbool.h>
+
 #include "core/err.h"
 
 enum selfexe_state {
@@ -16,7 +19,21 @@ enum selfexe_state {
 	SELFEXE_SEALED_MEMORY,
 };
 
+/*
+ * The program's first instruction, in front of the C library's: where a
+ * container is going to be made and a mount can be copied, the program starts
+ * anew from the copy at once. For the linker (-e).
+ */
+void selfexe_entry(void);
+
 enum selfexe_state selfexe_state(void);
+
+/* Where a protected start finds in its environment what folder the program is
+ * in: its own file is in none. */
+#define SELFEXE_FOLDER "HULL_CT_FOLDER"
+
+/* The folder of the program's file, where its companions are. */
+int selfexe_folder(char folder[PATH_MAX], struct err *err);
 
 /*
  * Returns 0 when the program is protected; else starts it anew, protected,

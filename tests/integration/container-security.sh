@@ -45,6 +45,20 @@ test_preserved_descriptors_stay()
 5"
 }
 
+# One that the caller promised and did not open is no place for ours.
+test_hole_among_preserved_descriptors()
+{
+	make_bundle
+	echo four >"$T/4"
+	args sh -c 'cat <&4; ls /proc/self/fd | wc -l'
+	exec 3<&- 4<"$T/4"
+	ct run --preserve-fds 2 --bundle "$BUNDLE" c
+	exec 4<&-
+	assert_status 0
+	assert_eq "$out" "four
+5"
+}
+
 # CVE-2024-21626: a working directory reached through an open descriptor.
 test_cwd_by_leaked_descriptor()
 {
