@@ -3,58 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/memfd.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 
-#define RAM_NAME "hull-guest-ram"
-
-/*
- * Huge pages spare a guest 511 of 512 first touches, each of them an exit. The
- * kernel's own shared memory, in which a memfd lives, has them only where the
- * administrator said so (transparent_hugepage/shmem_enabled, "never" by
- * default); a tmpfs has its own say (huge=, tmpfs(5)). So RAM becomes a file
- * on a tmpfs that is mounted nowhere and goes away with its last descriptor.
- * To mount takes CAP_SYS_ADMIN and a tenth of a millisecond: not for guests
- * that are too small to make up for it.
- */
-#define OWN_TMPFS_MIN_BYTES (256 * MIB)
-
-static int create_on_own_tmpfs(void)
-{
-	autoclose int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
-	autoclose int mount = -1;
-
-	/* size=0: no limit but the host's memory, as for a memfd. */
-	if (fs < 0 ||
-	    fsconfig(fs, FSCONFIG_SET_STRING, "huge", "advise", 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_SET_STRING, "size", "0", 0) < 0 ||
-	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-		return -1;
-	mount = fsmount(fs, FSMOUNT_CLOEXEC, 0);
-	if (mount < 0)
-		return -1;
-	return openat(mount, RAM_NAME, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
-		      0600);
-}
-
-static int create_file(uint64_t size_bytes, uint64_t page_bytes)
-{
-	unsigned int flags = MFD_CLOEXEC;
-
-	if (page_bytes == 2 * MIB)
-		flags |= MFD_HUGETLB | MFD_HUGE_2MB;
-	else if (page_bytes == GIB)
-		flags |= MFD_HUGETLB | MFD_HUGE_1GB;
-	else if (size_bytes >= OWN_TMPFS_MIN_BYTES) {
-		int fd = create_on_own_tmpfs();
-
-		if (fd >= 0)
-			return fd;
-	}
-	return memfd_create(RAM_NAME, flags);
-}
+#include "core/ram_file.h"
 
 static int map_region(struct gmem *gmem, gpa_t start, uint64_t size_bytes,
 		      uint64_t file_offset, bool huge, struct err *err)
@@ -95,9 +47,9 @@ int gmem_init(struct gmem *gmem, uint64_t size_bytes, uint64_t page_bytes,
 	int rc;
 
 	*gmem = (struct gmem){ .fd = -1, .size_bytes = size_bytes };
-	gmem->fd = create_file(size_bytes, page_bytes);
+	gmem->fd = ram_file_create(size_bytes, page_bytes);
 	if (gmem->fd < 0)
-		return err_sys(err, errno, "cannot create guest memory");
+		return err_sys(err, -gmem->fd, "cannot create guest memory");
 	if (ftruncate(gmem->fd, (off_t)size_bytes) < 0) {
 		rc = err_sys(err, errno,
 			     "cannot size guest memory to %" PRIu64 " MiB",

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 
 #include "core/err.h"
+#include "core/ram_file.h"
 #include "vmm/doctor.h"
 #include "vmm/host_file.h"
 #include "vmm/options.h"
@@ -302,12 +303,11 @@ static void check_huge_pages(struct doctor_report *report, const char *name,
 		   total, text, free_pages);
 }
 
-/* See core/gmem.c: RAM is a memfd, or a file on a tmpfs of our own. */
+/* See core/ram_file.c: RAM is a memfd, or a file on a tmpfs of our own. */
 static void check_transparent_huge_pages(struct doctor_report *report)
 {
 	static const char path[] =
 		"/sys/kernel/mm/transparent_hugepage/shmem_enabled";
-	autoclose int own_tmpfs = -1;
 	char text[100];
 
 	if (host_file_read(report->root, path, text, sizeof(text)) < 0 ||
@@ -321,8 +321,7 @@ static void check_transparent_huge_pages(struct doctor_report *report)
 			   "guest memory gets transparent huge pages");
 		return;
 	}
-	own_tmpfs = fsopen("tmpfs", FSOPEN_CLOEXEC);
-	if (own_tmpfs >= 0) {
+	if (ram_file_has_tmpfs()) {
 		doctor_add(
 			report, "thp", DOCTOR_OK,
 			"guest memory of 256M and more gets transparent huge pages");

@@ -38,3 +38,34 @@ test_too_few()
 	assert_match "$err" 'nr_hugepages'
 	own_pool 0
 }
+
+# huge_pages_of COMMAND...: KiB of a running guest's memory in huge pages.
+huge_pages_of()
+{
+	local pid huge
+	rm -f "$T/out"
+	"$@" run --kernel "$GUESTS/spin.elf" --memory 256M --timeout 20 \
+		</dev/null >"$T/out" 2>&1 &
+	pid=$!
+	wait_for 10 'the guest' grep -q 'for ever' "$T/out"
+	huge=$(awk '/^[0-9a-f]+-[0-9a-f]+ / { ram = /hull-guest-ram/ }
+		ram && $1 == "ShmemPmdMapped:" { sum += $2 } END { print sum + 0 }' \
+		"/proc/$pid/smaps")
+	kill -INT "$pid"
+	wait "$pid" || true
+	echo "$huge"
+}
+
+# Whatever shmem_enabled says; see core/ram_file.c.
+# where: host-kvm
+test_transparent()
+{
+	local thp=/sys/kernel/mm/transparent_hugepage
+	grep -q '\[never\]' "$thp/enabled" && skip "$thp/enabled is never"
+	grep -q '\[deny\]' "$thp/shmem_enabled" && skip "$thp/shmem_enabled is deny"
+	assert_ge "$(huge_pages_of "$HULL")" 2048 "KiB in huge pages"
+	# CAP_SETFCAP is what root needs to have its own ID in a namespace.
+	unshare --user true || skip "no user namespaces"
+	assert_ge "$(huge_pages_of setpriv --bounding-set=-all,+setfcap \
+		--inh-caps=-all "$HULL")" 2048 "KiB without rights"
+}
