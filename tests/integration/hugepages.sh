@@ -39,6 +39,17 @@ test_too_few()
 	own_pool 0
 }
 
+# has_huge_pages COMMAND...: a host short of them may have none at the first try.
+has_huge_pages()
+{
+	local huge
+	for _ in 1 2 3 4 5; do
+		huge=$(huge_pages_of "$@")
+		[ "$huge" -lt 2048 ] || return 0
+	done
+	fail "guest memory has $huge KiB of huge pages with: $*"
+}
+
 # huge_pages_of COMMAND...: KiB of a running guest's memory in huge pages.
 huge_pages_of()
 {
@@ -63,9 +74,13 @@ test_transparent()
 	local thp=/sys/kernel/mm/transparent_hugepage
 	grep -q '\[never\]' "$thp/enabled" && skip "$thp/enabled is never"
 	grep -q '\[deny\]' "$thp/shmem_enabled" && skip "$thp/shmem_enabled is deny"
-	assert_ge "$(huge_pages_of "$HULL")" 2048 "KiB in huge pages"
-	# CAP_SETFCAP is what root needs to have its own ID in a namespace.
+	[ "$(id -u)" -ne 0 ] || has_huge_pages "$HULL"
 	unshare --user true || skip "no user namespaces"
-	assert_ge "$(huge_pages_of setpriv --bounding-set=-all,+setfcap \
-		--inh-caps=-all "$HULL")" 2048 "KiB without rights"
+	if [ "$(id -u)" -ne 0 ]; then
+		has_huge_pages "$HULL"
+		return
+	fi
+	# CAP_SETFCAP is what root needs to have its own ID in a namespace.
+	has_huge_pages setpriv --bounding-set=-all,+setfcap --inh-caps=-all \
+		"$HULL"
 }
