@@ -17,6 +17,7 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "sandbox/selfexe.h"
 
@@ -127,7 +128,9 @@ BEFORE_LIBC static void start_anew(char *const argv[], char *const envp[])
 	change.attr_clr = 0;
 	change.propagation = MS_PRIVATE;
 	change.userns_fd = 0;
-	if (call(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &change,
+	/* In the place of a standard file it would be taken for that. */
+	if (tree > STDERR_FILENO &&
+	    call(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &change,
 		 sizeof(change)) == 0)
 		call(SYS_execveat, tree, "", (long)(uintptr_t)argv, copy,
 		     AT_EMPTY_PATH);

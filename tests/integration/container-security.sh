@@ -59,6 +59,17 @@ test_hole_among_preserved_descriptors()
 5"
 }
 
+# Nothing of ours gets into the place of a standard file that is missing.
+test_missing_standard_files()
+{
+	make_bundle
+	args sh -c 'readlink /proc/self/fd/0; [ ! -e /proc/self/fd/3 ]'
+	run sh -c '"$@" <&-' sh "$HULL_CT" --root "$CT_ROOT" run \
+		--bundle "$BUNDLE" c
+	assert_status 0
+	assert_eq "$out" /dev/null
+}
+
 # CVE-2024-21626: a working directory reached through an open descriptor.
 test_cwd_by_leaked_descriptor()
 {
