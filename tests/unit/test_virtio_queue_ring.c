@@ -560,10 +560,8 @@ END_TEST
  * one or the new one, checked in either case. */
 static void *flip(void *opaque)
 {
-	uint8_t *desc = ring_host(&ring, RING_BASE, 16);
-	uint64_t *gpa = (uint64_t *)(void *)desc;
+	uint64_t *gpa = opaque;
 
-	(void)opaque;
 	while (!atomic_load(&driver_done)) {
 		__atomic_store_n(gpa, htole64(RAM - 32), __ATOMIC_RELAXED);
 		__atomic_store_n(gpa, htole64(DATA), __ATOMIC_RELAXED);
@@ -578,7 +576,10 @@ START_TEST(test_changing_descriptor)
 	pthread_t thread;
 
 	set_up_size(SIZE, _i);
-	ck_assert_int_eq(pthread_create(&thread, NULL, flip, NULL), 0);
+	/* Looked up here: the ring is made anew again and again. */
+	ck_assert_int_eq(pthread_create(&thread, NULL, flip,
+					ring_host(&ring, RING_BASE, 16)),
+			 0);
 	for (int i = 0; i < 5000 || !good || !refused; i++) {
 		virtq_disable(&vq);
 		ring_init(&ring, &gmem, RING_BASE, SIZE, &features);
