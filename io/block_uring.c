@@ -19,6 +19,8 @@
 #include "core/util.h"
 #include "io/uring.h"
 
+/* Requests that are worth a call of the kernel. */
+#define BATCH_PART   8
 #define BOUNCE_BYTES (256 * KIB)
 #define BOUNCE_ALIGN 4096
 /* For what the kernel has no room for now. */
@@ -231,11 +233,23 @@ static bool nothing_to_do(struct work *work)
 	}
 }
 
+/*
+ * A disk has nothing to do while a whole batch is made, and would get it in one
+ * group, answer in one, and wait again. The kernel takes it in parts.
+ */
+static void submit_part(struct uring *uring)
+{
+	if (io_uring_sq_ready(&uring->ring) >= BATCH_PART)
+		uring_enter(uring, URING_SUBMIT, NULL);
+}
+
 static bool issue(struct work *work)
 {
 	const struct block_request *request = request_of(work);
-	struct io_uring_sqe *sqe = uring_sqe(work->block->uring, &work->op);
+	struct io_uring_sqe *sqe;
 
+	submit_part(work->block->uring);
+	sqe = uring_sqe(work->block->uring, &work->op);
 	if (!sqe)
 		return false;
 	if (nothing_to_do(work)) {
