@@ -76,6 +76,14 @@ bool selfexe_has_mount(void)
 	return fd >= 0;
 }
 
+static bool is_own_file(const struct stat *file)
+{
+	struct stat self;
+
+	return !stat(SELF, &self) && file->st_dev == self.st_dev &&
+	       file->st_ino == self.st_ino;
+}
+
 /*
  * The copy that the start before this one left open, or -1. The kernel names a
  * program that was started by a descriptor after that (execveat(2)).
@@ -87,26 +95,13 @@ static int kept_copy(void)
 		unsigned long value;
 		const char *text;
 	} name = { .value = getauxval(AT_EXECFN) };
-	struct stat kept;
-	struct stat self;
+	struct stat there;
 	uint64_t fd;
 
 	if (!name.text || strncmp(name.text, folder, sizeof(folder) - 1) != 0 ||
 	    parse_u64(name.text + sizeof(folder) - 1, &fd) || fd > INT_MAX)
 		return -1;
-	return !fstat((int)fd, &kept) && !stat(SELF, &self) &&
-			       kept.st_dev == self.st_dev &&
-			       kept.st_ino == self.st_ino ?
-		       (int)fd :
-		       -1;
-}
-
-/* Moves @fd to where the next start looks for it. */
-static int keep_open(int fd, int wanted)
-{
-	if (fd == wanted)
-		return fcntl(fd, F_SETFD, 0) ? -errno : fd;
-	return dup2(fd, wanted) < 0 ? -errno : wanted;
+	return !fstat((int)fd, &there) && is_own_file(&there) ? (int)fd : -1;
 }
 
 static int close_from(unsigned int first)
@@ -128,13 +123,11 @@ int selfexe_folder(char folder[PATH_MAX], struct err *err)
 {
 	ssize_t n = readlink(SELF, folder, PATH_MAX - 1);
 	struct stat there;
-	struct stat self;
 	const char *told;
 	bool has_name;
 
 	folder[n > 0 ? n : 0] = '\0';
-	has_name = !stat(folder, &there) && !stat(SELF, &self) &&
-		   there.st_dev == self.st_dev && there.st_ino == self.st_ino;
+	has_name = !stat(folder, &there) && is_own_file(&there);
 	/* A copy's is "/" or "/memfd:..."; one that was replaced meanwhile has
 	 * " (deleted)" behind its old name. */
 	if (cut_name(folder) && (has_name || *folder))
@@ -184,10 +177,11 @@ int selfexe_protect(char *argv[], unsigned int first_fd, int *ret_mount,
 	if (state != SELFEXE_EXPOSED)
 		return 0;
 	fd = read_only_copy();
-	if (fd >= 0)
-		fd = keep_open(fd, (int)first_fd);
-	else
+	/* The next start finds it by its number and moves it. */
+	if (fd < 0)
 		fd = sealed_copy();
+	else if (fcntl(fd, F_SETFD, 0))
+		fd = -errno;
 	if (fd >= 0) {
 		rc = tell_folder();
 		if (rc)

@@ -40,13 +40,21 @@ static inline long call(long number, long a, const void *b, long c,
 	return number;
 }
 
+/* What follows @start in @text, or NULL when it begins otherwise. */
+BEFORE_LIBC static const char *behind(const char *text, const char *start)
+{
+	while (*start && *text == *start) {
+		text++;
+		start++;
+	}
+	return *start ? NULL : text;
+}
+
 BEFORE_LIBC static bool is_word(const char *text, const char *word)
 {
-	while (*word && *text == *word) {
-		text++;
-		word++;
-	}
-	return *text == *word;
+	const char *rest = behind(text, word);
+
+	return rest && !*rest;
 }
 
 /* A container of that name costs the command no more than time. */
@@ -90,17 +98,6 @@ BEFORE_LIBC static bool tell_folder(char text[FOLDER_TEXT])
 	return true;
 }
 
-BEFORE_LIBC static bool is_folder(const char *variable)
-{
-	const char *name = SELFEXE_FOLDER "=";
-
-	while (*name && *variable == *name) {
-		variable++;
-		name++;
-	}
-	return !*name;
-}
-
 /* Changes nothing but what is on the stack, and returns when it fails. */
 BEFORE_LIBC static void start_anew(char *const argv[], char *const envp[])
 {
@@ -114,7 +111,7 @@ BEFORE_LIBC static void start_anew(char *const argv[], char *const envp[])
 		return;
 	copy[count++] = folder;
 	for (; *envp; envp++) {
-		if (is_folder(*envp))
+		if (behind(*envp, SELFEXE_FOLDER "="))
 			continue;
 		if (count > VARIABLES_MAX)
 			return;

@@ -1,12 +1,15 @@
 #include "vmm/cpuid_ahead.h"
 
+#include <cpuid.h>
 #include <sched.h>
 #include <signal.h>
 
 #include "core/util.h"
-#include "vmm/host_cpu.h"
 
-#define STACK_BYTES (32 * KIB)
+#define STACK_BYTES    (32 * KIB)
+/* AMD APM vol. 3 appendix E, and KVM's own (x86/cpuid.rst). */
+#define LEAF_FEATURES  1
+#define ECX_HYPERVISOR (1U << 31)
 
 /* What goes wrong here goes wrong for cpuid_ahead_finish, too, which tells. */
 static void *ask(void *opaque)
@@ -20,32 +23,41 @@ static void *ask(void *opaque)
 	return NULL;
 }
 
-/*
- * Linux starts a thread that it expects to be short on the processor of the one
- * that makes it, where it would wait until we sleep.
- */
-static void run_elsewhere(pthread_attr_t *attributes)
+/* This host is itself a guest. */
+static bool is_virtual(void)
 {
-	cpu_set_t set;
+	unsigned int eax, ebx, ecx, edx;
+
+	return __get_cpuid(LEAF_FEATURES, &eax, &ebx, &ecx, &edx) &&
+	       (ecx & ECX_HYPERVISOR);
+}
+
+/*
+ * The processors that we may run on but the one we are on, where Linux would
+ * start the thread and let it wait until we sleep. False: there is none.
+ */
+static bool find_others(cpu_set_t *ret_others)
+{
 	int here = sched_getcpu();
 
-	if (here < 0 || sched_getaffinity(0, sizeof(set), &set) < 0)
-		return;
-	CPU_CLR((size_t)here, &set);
-	pthread_attr_setaffinity_np(attributes, sizeof(set), &set);
+	if (here < 0 || sched_getaffinity(0, sizeof(*ret_others), ret_others))
+		return false;
+	CPU_CLR((size_t)here, ret_others);
+	return CPU_COUNT(ret_others) > 0;
 }
 
 void cpuid_ahead_start(struct cpuid_ahead *ahead)
 {
 	pthread_attr_t attributes;
+	cpu_set_t others;
 	sigset_t all;
 	sigset_t before;
 
-	if (host_cpu_count() < 2 || !host_cpu_is_virtual() ||
+	if (!is_virtual() || !find_others(&others) ||
 	    pthread_attr_init(&attributes))
 		return;
 	pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	run_elsewhere(&attributes);
+	pthread_attr_setaffinity_np(&attributes, sizeof(others), &others);
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
 	ahead->is_running =

@@ -2,9 +2,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
-
-#include "vmm/host_cpu.h"
 
 static int add(struct iothreads *threads, const char *name,
 	       struct iothread **ret_io, struct err *err)
@@ -23,10 +22,21 @@ static int add(struct iothreads *threads, const char *name,
 	return rc;
 }
 
+/* Those this process may run on. */
+static unsigned int count_cpus(void)
+{
+	cpu_set_t set;
+
+	/* Fails on a host with more than 1024. */
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return CPU_SETSIZE;
+	return (unsigned int)CPU_COUNT(&set);
+}
+
 int iothreads_init(struct iothreads *threads,
 		   const struct iothreads_config *config, struct err *err)
 {
-	bool shares_cpus = host_cpu_count() < config->busy;
+	bool shares_cpus = count_cpus() < config->busy;
 
 	*threads = (struct iothreads){
 		.shared = config->shared,

@@ -71,16 +71,14 @@ huge_pages_of()
 # where: host-kvm
 test_transparent()
 {
-	local thp=/sys/kernel/mm/transparent_hugepage
+	local thp=/sys/kernel/mm/transparent_hugepage ordinary=()
 	grep -q '\[never\]' "$thp/enabled" && skip "$thp/enabled is never"
 	grep -q '\[deny\]' "$thp/shmem_enabled" && skip "$thp/shmem_enabled is deny"
-	[ "$(id -u)" -ne 0 ] || has_huge_pages "$HULL"
-	unshare --user true || skip "no user namespaces"
-	if [ "$(id -u)" -ne 0 ]; then
+	if [ "$(id -u)" -eq 0 ]; then
 		has_huge_pages "$HULL"
-		return
+		# The one that root needs to have its own ID in a namespace.
+		ordinary=(setpriv '--bounding-set=-all,+setfcap' --inh-caps=-all)
 	fi
-	# CAP_SETFCAP is what root needs to have its own ID in a namespace.
-	has_huge_pages setpriv --bounding-set=-all,+setfcap --inh-caps=-all \
-		"$HULL"
+	unshare --user true || skip "no user namespaces"
+	has_huge_pages "${ordinary[@]}" "$HULL"
 }

@@ -64,18 +64,26 @@ calculate() # FORMAT EXPRESSION: awk's arithmetic
 	awk "BEGIN { printf \"$1\", $2 }" </dev/null
 }
 
+# guest_time TASK: in ret_guest. Fails when the thread has ended.
+guest_time()
+{
+	local stat fields
+	{ read -r stat <"$1/stat"; } 2>/dev/null || return
+	read -r -a fields <<<"${stat##*) }"
+	ret_guest=${fields[40]}
+}
+
 # thread_times: what each thread of $monitor has run so far, in nanoseconds
 # (Linux Documentation/scheduler/sched-stats.rst), in the array ret_times; those
 # that run a guest are left out. They are the ones with a guest_time (proc(5),
 # /proc/PID/stat, field 43).
 thread_times()
 {
-	local stat fields task
+	local fields task
 	ret_times=()
 	for task in "/proc/$monitor/task"/*; do
-		{ read -r stat <"$task/stat"; } 2>/dev/null || continue
-		read -r -a fields <<<"${stat##*) }"
-		[ "${fields[40]}" -eq 0 ] || continue
+		guest_time "$task" || continue
+		[ "$ret_guest" -eq 0 ] || continue
 		{ read -r -a fields <"$task/schedstat"; } 2>/dev/null ||
 			continue
 		ret_times[${task##*/}]=${fields[0]}
@@ -95,22 +103,22 @@ thread_times_since()
 }
 
 # pin_threads: those of $monitor that run a guest to the first processor that we
-# may use, the others to the second; the same for every monitor, so that none is
+# may use, the others to the last; the same for every monitor, so that none is
 # lucky with where its threads are put, and where the interrupts of a disk
 # arrive. Waits a little for guest_time, which is counted in ticks.
 pin_threads()
 {
-	local stat fields task tries first second vcpus others
-	read -r first second < <(taskset -pc $$ |
-		sed 's/.*: //; s/-/ /; s/,/ /g')
-	[ -n "$second" ] || return 0
-	second=${second%%[ ,-]*}
+	local task tries first last vcpus others
+	# "0-3" or "0,2,5-7": the two ends.
+	first=$(taskset -pc $$ | sed 's/.*: //')
+	last=${first##*[-,]}
+	first=${first%%[-,]*}
+	[ "$first" != "$last" ] || return 0
 	for ((tries = 0; tries < 12; tries++)); do
 		vcpus=() others=()
 		for task in "/proc/$monitor/task"/*; do
-			{ read -r stat <"$task/stat"; } 2>/dev/null || continue
-			read -r -a fields <<<"${stat##*) }"
-			if [ "${fields[40]}" -eq 0 ]; then
+			guest_time "$task" || continue
+			if [ "$ret_guest" -eq 0 ]; then
 				others+=("${task##*/}")
 			else
 				vcpus+=("${task##*/}")
@@ -121,7 +129,7 @@ pin_threads()
 	done
 	[ ${#vcpus[@]} -gt 0 ] || return 0
 	for task in "${vcpus[@]}"; do taskset -pc "$first" "$task"; done >/dev/null
-	for task in "${others[@]}"; do taskset -pc "$second" "$task"; done >/dev/null
+	for task in "${others[@]}"; do taskset -pc "$last" "$task"; done >/dev/null
 }
 
 # Whether the program is there; says so when not.
