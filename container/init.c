@@ -528,7 +528,8 @@ static int close_fds(struct launch *launch, struct err *err)
 {
 	/* The tap is first, so that it gets the number VM_NET_FD. */
 	int *const slots[] = { &launch->tap, &launch->sync[1], &launch->start,
-			       &launch->notify.socket };
+			       &launch->notify.socket,
+			       &launch->payload.own_file };
 	int *used[ARRAY_SIZE(slots)];
 	int fds[ARRAY_SIZE(slots)];
 	size_t count = 0;

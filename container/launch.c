@@ -47,6 +47,7 @@ static void launch_init(struct launch *launch, struct context *context,
 		.tap = -1,
 		.sync = { -1, -1 },
 		.pidfd = -1,
+		.payload = { .own_file = -1 },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(launch->namespaces); i++)
 		launch->namespaces[i] = -1;

@@ -392,6 +392,20 @@ static int fill_state(struct launch *launch, char **ret_text, size_t *ret_len,
 	return rc ? err_prefix(err, "linux.cgroupsPath") : 0;
 }
 
+/* Before the container can say what /proc is. */
+static int open_own_file(struct launch *launch, struct err *err)
+{
+	struct payload *payload = &launch->payload;
+
+	if (!payload->reaper)
+		return 0;
+	payload->own_file =
+		openat(launch->proc, "self/exe", O_PATH | O_CLOEXEC);
+	return payload->own_file < 0 ?
+		       err_sys(err, errno, "cannot open the file of hull-ct") :
+		       0;
+}
+
 static int open_all(struct launch *launch, struct err *err)
 {
 	int rc;
@@ -409,6 +423,8 @@ static int open_all(struct launch *launch, struct err *err)
 		rc = launch_open_mounts(launch, err);
 	if (!rc)
 		rc = open_console(launch, err);
+	if (!rc)
+		rc = open_own_file(launch, err);
 	if (!rc)
 		rc = compile_filter(launch, err);
 	return rc;
@@ -464,8 +480,7 @@ int launch_prepare(struct launch *launch, struct err *err)
 	payload->has_personality = launch->config.has_personality;
 	payload->personality = launch->config.personality;
 	payload->keep_fds = launch->options->preserve_fds;
-	payload->reaper = launch->options->reaper ? launch->context->argv :
-						    NULL;
+	payload->reaper = launch->options->reaper;
 	if (launch->options->vm_program) {
 		launch->shim = (struct vm_shim){
 			.program = launch->options->vm_program,
@@ -518,6 +533,7 @@ void launch_release(struct launch *launch)
 	close_slot(&launch->sync[0]);
 	close_slot(&launch->sync[1]);
 	close_slot(&launch->pidfd);
+	close_slot(&launch->payload.own_file);
 	cgroup_mount_close(&launch->cgroups);
 	filter_release(&launch->filter);
 	notify_close(&launch->notify);

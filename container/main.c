@@ -11,6 +11,7 @@
 
 #include "container/args.h"
 #include "container/context.h"
+#include "container/reaper.h"
 #include "container/report.h"
 #include "container/state.h"
 #include "container/verbs.h"
@@ -378,6 +379,8 @@ int main(int argc, char *argv[])
 	struct args args = { .count = argc - 1 };
 	struct err err = { 0 };
 
+	if (argc == 2 && !strcmp(argv[0], REAPER_NAME))
+		reaper_main(argv[1]);
 	if (argc < 1 || hold_standard_files() < 0)
 		return EXIT_FAILED;
 	/* Arguments are sorted on the way; selfexe_protect needs them as they

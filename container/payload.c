@@ -337,7 +337,7 @@ int payload_exec(struct payload *payload, struct err *err)
 		return err_sys(err, errno, "cannot close descriptors");
 	rc = give_up_rights(payload, err);
 	if (!rc && payload->reaper)
-		rc = reaper_start(payload->reaper, err);
+		rc = reaper_start(payload->own_file, err);
 	if (!rc && payload->shim)
 		rc = vm_shim_start(payload->shim, payload->program,
 				   (char *const *)process->args,

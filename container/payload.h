@@ -19,8 +19,8 @@ struct payload {
 	bool has_personality;
 	unsigned long personality;
 	bool sets_rlimits; /* or the parent did, who has the right */
-	char **reaper; /* NULL, or the arguments of an init of ours, which runs
-			* the program; see reaper.h */
+	bool reaper; /* an init of ours runs the program, see reaper.h: */
+	int own_file; /* from this */
 	const struct vm_shim *shim; /* NULL, or the program is the monitor of
 				     * an engine's VM */
 	unsigned int keep_fds; /* descriptors from 3 that stay open */

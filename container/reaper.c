@@ -1,12 +1,18 @@
 #include "container/reaper.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "core/parse.h"
 #include "sandbox/sys.h"
+
+#define EXIT_UNFIT 126
 
 /* Reaps all that have ended; ends with the program's status. */
 static void reap(pid_t program)
@@ -34,21 +40,22 @@ void reaper_hide_arguments(char *argv[])
 	}
 }
 
-_Noreturn static void reaper_main(char *argv[], pid_t program,
-				  const sigset_t *signals)
+_Noreturn void reaper_main(const char *program)
 {
+	uint64_t pid = 0;
+	sigset_t signals;
 	int signal;
 
-	reaper_hide_arguments(argv);
-	prctl(PR_SET_NAME, "hull-init", 0, 0, 0);
-	/* The parent outside hears by its end of the socket that the program
-	 * runs. */
-	close_range(STDERR_FILENO + 1, ~0U, 0);
+	if (parse_u64(program, &pid) || !pid || pid > INT_MAX)
+		_exit(EXIT_UNFIT);
+	/* They are blocked since before there was a program. */
+	sigfillset(&signals);
+	prctl(PR_SET_NAME, REAPER_NAME, 0, 0, 0);
 	for (;;) {
-		reap(program);
-		signal = sigwaitinfo(signals, NULL);
+		reap((pid_t)pid);
+		signal = sigwaitinfo(&signals, NULL);
 		if (signal > 0 && signal != SIGCHLD)
-			kill(program, signal);
+			kill((pid_t)pid, signal);
 	}
 }
 
@@ -67,12 +74,30 @@ pid_t reaper_fork(sigset_t *ret_signals, struct err *err)
 	return pid;
 }
 
-int reaper_start(char *argv[], struct err *err)
+static int become_reaper(int exe, pid_t program, struct err *err)
+{
+	char name[] = REAPER_NAME;
+	char pid[12];
+	char *argv[] = { name, pid, NULL };
+	char *env[] = { NULL };
+
+	snprintf(pid, sizeof(pid), "%d", (int)program);
+	/* The parent outside hears by its end of the socket that the program
+	 * runs. */
+	if (close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC))
+		return err_sys(err, errno, "cannot close descriptors");
+	execveat(exe, "", argv, env, AT_EMPTY_PATH);
+	if (errno == EACCES)
+		return err_set(
+			err, EPERM,
+			"cannot start the init: the file of hull-ct must be executable by all users (chmod 755), or say --no-init");
+	return err_sys(err, errno, "cannot start the init");
+}
+
+int reaper_start(int exe, struct err *err)
 {
 	sigset_t signals;
 	pid_t program = reaper_fork(&signals, err);
 
-	if (program > 0)
-		reaper_main(argv, program, &signals);
-	return program;
+	return program > 0 ? become_reaper(exe, program, err) : program;
 }

@@ -14,13 +14,19 @@
 
 #include "core/err.h"
 
+/* The name by which main knows that it is one. */
+#define REAPER_NAME "hull-init"
+
 /*
  * In the container's first process, with rights given up. Returns 0 in the
- * child that is to become the program, -errno when there is none. @argv is the
- * process's own, which the container could read in /proc/1/cmdline: it is
- * overwritten.
+ * child that is to become the program, -errno when there is no init for it. It
+ * is started anew from @exe, our own file (O_PATH), so that nothing of what we
+ * had in memory stays with the container, and it can have checkpoints.
  */
-int reaper_start(char *argv[], struct err *err);
+int reaper_start(int exe, struct err *err);
+
+/* What it does then, with the arguments that it was started with. */
+_Noreturn void reaper_main(const char *program);
 
 /*
  * A child that begins with the signals as they were, to a parent to which none
@@ -29,7 +35,8 @@ int reaper_start(char *argv[], struct err *err);
  */
 pid_t reaper_fork(sigset_t *ret_signals, struct err *err);
 
-/* That alone. */
+/* @argv is the process's own, which a container could read in
+ * /proc/1/cmdline: it is overwritten. */
 void reaper_hide_arguments(char *argv[]);
 
 #endif

@@ -64,7 +64,7 @@ static int sealed_copy(void)
 	do {
 		n = sendfile(to, from, NULL, 1 << 24);
 	} while (n > 0 || (n < 0 && errno == EINTR));
-	if (n < 0 || fchmod(to, 0700) || fcntl(to, F_ADD_SEALS, SEALS))
+	if (n < 0 || fchmod(to, 0755) || fcntl(to, F_ADD_SEALS, SEALS))
 		return -errno;
 	return move_fd(&to);
 }
