@@ -15,15 +15,13 @@
 
 #include "container/criu.h"
 #include "container/home.h"
+#include "container/supervisor.h"
 #include "container/target.h"
 #include "container/verbs.h"
 #include "container/vm_agent.h"
-#include "core/parse.h"
 #include "sandbox/caps.h"
 #include "sandbox/procfs.h"
 #include "sandbox/rootpath.h"
-
-#define DESCRIPTORS 3
 
 struct checkpoint {
 	const char *id;
@@ -32,6 +30,9 @@ struct checkpoint {
 	bool leave_running;
 	bool pre_dump;
 	bool was_paused;
+	bool is_launched; /* its program may be an init of ours, reaper.h */
+	char *saved; /* owned; its own place for a checkpoint, or NULL */
+	struct home home; /* of one that was launched */
 	struct target target;
 	struct config config;
 	struct net_plan *net; /* owned, or NULL */
@@ -184,44 +185,27 @@ static int add_namespaces(struct checkpoint *c, struct err *err)
 
 /* ---- descriptors 0 to 2 ---- */
 
-static bool read_mount_id(const struct checkpoint *c, int fd, uint64_t *ret_id)
-{
-	char path[48];
-	char text[512];
-	char *at;
-
-	snprintf(path, sizeof(path), "%d/fdinfo/%d", (int)c->target.state.pid,
-		 fd);
-	if (procfs_read(c->proc, path, text, sizeof(text)) < 0)
-		return false;
-	at = strstr(text, "mnt_id:\t");
-	if (!at)
-		return false;
-	at += strlen("mnt_id:\t");
-	at[strcspn(at, "\n")] = '\0';
-	return !parse_u64(at, ret_id);
-}
-
-/* A file that is open, but not in the container's mounts, as /dev/null of the
- * host, is one more thing from outside. */
-static json_t *describe(struct checkpoint *c, int fd)
+/* A file of the first process, below its folder in /proc, that is not in the
+ * container's mounts, as /dev/null of the host, is one more thing from outside.
+ * What has no file is described by its name. */
+static json_t *describe(struct checkpoint *c, const char *file)
 {
 	char text[PATH_MAX];
 	char path[48];
-	uint64_t mount;
-	struct stat st;
+	struct statx st;
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "%d/fd/%d", (int)c->target.state.pid, fd);
+	snprintf(path, sizeof(path), "%d/%s", (int)c->target.state.pid, file);
 	n = readlinkat(c->proc, path, text, sizeof(text) - 1);
 	if (n < 0)
 		return json_string("");
 	text[n] = '\0';
-	if (*text == '/' && !fstatat(c->proc, path, &st, 0) &&
-	    read_mount_id(c, fd, &mount) && !find_mount(c->mounts, mount)) {
+	if (*text == '/' &&
+	    !statx(c->proc, path, 0, STATX_INO | STATX_MNT_ID, &st) &&
+	    !find_mount(c->mounts, st.stx_mnt_id)) {
 		snprintf(text, sizeof(text), "file[%llx:%llx]",
-			 (unsigned long long)mount,
-			 (unsigned long long)st.st_ino);
+			 (unsigned long long)st.stx_mnt_id,
+			 (unsigned long long)st.stx_ino);
 		criu_text(&c->criu, CRIU_EXTERNAL, "%s", text);
 	}
 	return json_string(text);
@@ -229,21 +213,24 @@ static json_t *describe(struct checkpoint *c, int fd)
 
 static int write_descriptors(struct checkpoint *c, struct err *err)
 {
+	static const char *const files[] = { "fd/0", "fd/1", "fd/2" };
 	autoclose int dir =
 		open(c->criu.images, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	json_t *array = json_array();
 	autofree char *text = NULL;
 
-	for (int fd = 0; fd < DESCRIPTORS; fd++)
-		json_array_append_new(array, describe(c, fd));
-	text = json_array_size(array) == DESCRIPTORS ?
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		json_array_append_new(array, describe(c, files[i]));
+	if (c->is_launched && json_array_size(array) == ARRAY_SIZE(files))
+		json_array_append_new(array, describe(c, "exe"));
+	text = json_array_size(array) == ARRAY_SIZE(files) + c->is_launched ?
 		       json_dumps(array, JSON_COMPACT) :
 		       NULL;
 	json_decref(array);
 	if (!text)
 		return err_set(
 			err, EINVAL,
-			"container %s: a path of its output is not UTF-8",
+			"container %s: a path of its output or program is not UTF-8",
 			c->id);
 	return state_write_file(dir, CRIU_DESCRIPTORS, text, strlen(text), err);
 }
@@ -261,16 +248,25 @@ static int write_lock(const struct checkpoint *c, struct err *err)
 
 /* ---- in order ---- */
 
-static int check_container(struct context *context, struct checkpoint *c,
-			   struct err *err)
+/* As systemd does in a group that it may write to. */
+static bool gives_controllers(const struct checkpoint *c)
+{
+	char on[256];
+
+	return c->target.cgroup >= 0 &&
+	       cgroup_read(c->target.cgroup, "cgroup.subtree_control", on,
+			   sizeof(on)) > 0 &&
+	       *on && *on != '\n';
+}
+
+static int check_container(struct checkpoint *c, struct err *err)
 {
 	enum status status = state_status(&c->target.state);
 
-	if (home_exists(context, c->id) || vm_is_state(&c->target.state))
-		return err_set(
-			err, EOPNOTSUPP,
-			"container %s was launched: only containers of create and run have checkpoints; see snapshot and export",
-			c->id);
+	if (vm_is_state(&c->target.state))
+		return err_set(err, EOPNOTSUPP,
+			       "container %s is a VM, which has no checkpoints",
+			       c->id);
 	/* Engines pause it first. */
 	c->was_paused = status == STATUS_PAUSED;
 	if (status != STATUS_RUNNING && !c->was_paused)
@@ -278,6 +274,11 @@ static int check_container(struct context *context, struct checkpoint *c,
 			err, EINVAL,
 			"container %s is %s; only a running one has checkpoints",
 			c->id, status_name(status));
+	if (gives_controllers(c))
+		return err_set(
+			err, EOPNOTSUPP,
+			"container %s has given controllers to groups of its own, which criu does not make again",
+			c->id);
 	return criu_check_config(&c->config, c->net, c->id, err);
 }
 
@@ -358,6 +359,49 @@ static int make_request(struct checkpoint *c, struct err *err)
 	return describe_container(c, err);
 }
 
+/* Without another place for it, it is what the container is started from. */
+static int open_home(struct context *context, struct checkpoint *c,
+		     struct err *err)
+{
+	struct criu_options *options = &c->options;
+	int rc;
+
+	c->is_launched = home_exists(context, c->id);
+	if (!c->is_launched)
+		return 0;
+	rc = home_open(context, c->id, &c->home, err);
+	if (rc || options->image_path)
+		return rc;
+	if (c->leave_running || c->pre_dump)
+		return err_set(
+			err, EINVAL,
+			"container %s goes on, so that it cannot be started from this later: say --image-path",
+			c->id);
+	if (asprintf(&c->saved, "%s/" HOME_CHECKPOINT, c->home.path) < 0) {
+		c->saved = NULL;
+		return err_sys(err, ENOMEM, "no memory");
+	}
+	options->image_path = c->saved;
+	return home_forget_saved(&c->home, err);
+}
+
+/* Its supervisor shall not take the end for one. */
+static int run_criu(struct checkpoint *c, struct err *err)
+{
+	bool ends = !c->leave_running && !c->pre_dump;
+	int rc = 0;
+
+	if (c->is_launched && ends)
+		rc = supervisor_hold(&c->home, err);
+	if (!rc)
+		rc = criu_run(&c->criu, err);
+	if (rc && c->is_launched && ends)
+		supervisor_let_go(&c->home);
+	if (rc && c->saved)
+		(void)home_forget_saved(&c->home, NULL);
+	return rc;
+}
+
 static int checkpoint(struct context *context, struct checkpoint *c,
 		      struct err *err)
 {
@@ -377,12 +421,14 @@ static int checkpoint(struct context *context, struct checkpoint *c,
 	if (!rc)
 		rc = net_plan_read(c->target.state.annotations, &c->net, err);
 	if (!rc)
-		rc = check_container(context, c, err);
+		rc = check_container(c, err);
+	if (!rc)
+		rc = open_home(context, c, err);
 	if (!rc)
 		rc = make_request(c, err);
 	if (rc)
 		return rc;
-	rc = criu_run(&c->criu, err);
+	rc = run_criu(c, err);
 	/* One that was killed leaves it frozen. */
 	if (rc && !c->was_paused && cgroup_is_frozen(c->target.cgroup))
 		(void)cgroup_freeze(c->target.cgroup, false, NULL);
@@ -396,6 +442,7 @@ static void release(struct checkpoint *c)
 	target_close(&c->target);
 	free(move_ptr(&c->mounts));
 	free(move_ptr(&c->net));
+	free(move_ptr(&c->saved));
 	if (c->root >= 0)
 		close(move_fd(&c->root));
 	if (c->proc >= 0)
@@ -409,7 +456,7 @@ static int read_arguments(struct args *args, struct checkpoint *c,
 	struct criu_options *o = &c->options;
 	const struct arg_option table[] = {
 		{ "image-path", 0, ARG_TEXT, &o->image_path,
-		  "folder for the checkpoint, made when missing; ./checkpoint unless told" },
+		  "folder for the checkpoint, made when missing; ./checkpoint unless told, of a launched container its own" },
 		{ "work-path", 0, ARG_TEXT, &o->work_path,
 		  "folder for criu's log; the checkpoint's unless told" },
 		{ "parent-path", 0, ARG_TEXT, &c->parent_path,
@@ -445,6 +492,7 @@ int verb_checkpoint(struct context *context, struct args *args, struct err *err)
 		.target = { .state = { .dir = -1 },
 			    .mount = { .fd = -1 },
 			    .cgroup = -1 },
+		.home = { .dir = -1 },
 		.proc = -1,
 		.root = -1,
 	};
@@ -455,6 +503,8 @@ int verb_checkpoint(struct context *context, struct args *args, struct err *err)
 	release(&c);
 	/* Its processes are gone; so is the rest, as with runc and crun. */
 	if (!rc && !c.leave_running && !c.pre_dump)
-		rc = container_remove(context, c.id, true, err);
-	return rc;
+		rc = c.is_launched ? supervisor_stop(context, &c.home, 0, err) :
+				     container_remove(context, c.id, true, err);
+	home_release(&c.home);
+	return rc < 0 ? rc : 0;
 }

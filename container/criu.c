@@ -303,6 +303,8 @@ static _Noreturn void become_criu(const struct criu *criu, int to_us,
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	sigaction(SIGPIPE, &standard, NULL);
+	/* For whoever may enter the folder, see restore.c. */
+	umask(022);
 	/* What a terminal sends to us shall not cut it off in the middle. */
 	if (criu->apart)
 		(void)setsid();
@@ -552,36 +554,11 @@ static int check_network(const struct config *config,
 	return 0;
 }
 
-/* criu binds the source again, as it is. */
-static int check_mounts(const struct config *config, const char *id,
-			struct err *err)
-{
-	for (size_t i = 0; i < config->mount_count; i++) {
-		const struct mount_plan *plan = &config->mounts[i].plan;
-
-		if (plan->idmap)
-			return err_set(
-				err, EOPNOTSUPP,
-				"container %s: mount %s: criu maps no IDs of mounts",
-				id, plan->target);
-	}
-	return 0;
-}
-
 int criu_check_config(const struct config *config, const struct net_plan *net,
 		      const char *id, struct err *err)
 {
-	const uint64_t unknown = CLONE_NEWNS | CLONE_NEWCGROUP;
-	int rc = check_mounts(config, id, err);
+	const uint64_t unknown = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUSER;
 
-	if (rc)
-		return rc;
-	/* Who is root there only may not read the checkpoint. */
-	if (config_namespace(config, CLONE_NEWUSER))
-		return err_set(
-			err, EOPNOTSUPP,
-			"container %s has a user namespace: only containers without one have checkpoints",
-			id);
 	if (config->has_notify)
 		return err_set(
 			err, EOPNOTSUPP,

@@ -36,6 +36,8 @@ struct criu_options {
 	const char *work_path; /* NULL: the image's */
 	const char *cgroups_mode; /* NULL: soft */
 	const char *empty_ns;
+	const char *lsm_profile; /* of restore */
+	const char *lsm_mount_context; /* of restore */
 	bool tcp_established;
 	bool ext_unix_sk;
 	bool shell_job;

@@ -315,6 +315,19 @@ int home_repair(const struct home *home, struct err *err)
 	return vm_new_disk(home, err);
 }
 
+/* ---- what `checkpoint` has left ---- */
+
+/* criu writes its inventory last. */
+bool home_is_saved(const struct home *home)
+{
+	return !faccessat(home->dir, HOME_CHECKPOINT "/inventory.img", F_OK, 0);
+}
+
+int home_forget_saved(const struct home *home, struct err *err)
+{
+	return tree_remove(home->dir, HOME_CHECKPOINT, err);
+}
+
 /* ---- all of them ---- */
 
 static int visible(const struct dirent *entry)

@@ -28,6 +28,7 @@
 #define HOME_LAYERS_MAX 64
 #define HOME_ID_COUNT	65536
 #define HOME_LAST	"last.json"
+#define HOME_CHECKPOINT "checkpoint" /* of `checkpoint`; in the folder */
 
 enum restart_policy {
 	RESTART_NO,
@@ -100,6 +101,11 @@ int home_change(struct home *home, json_t *tree, struct err *err);
  * is what the container has written so far.
  */
 int home_repair(const struct home *home, struct err *err);
+
+/* Whether the container was stopped by `checkpoint`, and goes on from there
+ * when it is started; and an end to that. */
+bool home_is_saved(const struct home *home);
+int home_forget_saved(const struct home *home, struct err *err);
 
 /* Removes the folder and all in it. The store is locked. */
 int home_remove(struct context *context, struct home *home, struct err *err);

@@ -598,7 +598,7 @@ static int raise_others(struct launch *launch, struct err *err)
 		relay_hold(&launch->mask);
 	rc = filter_devices(launch, err);
 	if (!rc)
-		rc = options->raise(options->opaque, launch, err);
+		rc = options->raise(options->raise_opaque, launch, err);
 	launch_drop_mounts(launch);
 	scope_release_holder(&launch->holder);
 	if (!rc)

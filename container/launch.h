@@ -49,7 +49,9 @@ struct launch_options {
 		    struct err *err);
 	/* run: what makes the processes in place of init.c, or NULL. Sets pid
 	 * and pidfd of the first, which is a child of the caller's and runs. */
-	int (*raise)(void *opaque, struct launch *launch, struct err *err);
+	int (*raise)(void *raise_opaque, struct launch *launch,
+		     struct err *err);
+	void *raise_opaque;
 	void *opaque;
 };
 

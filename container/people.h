@@ -48,7 +48,9 @@ int people_begin(struct context *context, const char *name, struct err *err);
 int people_new_ids(struct context *context, bool privileged, bool *ret_shares,
 		   uint32_t *ret_base, struct err *err);
 
-/* `start` of a container that was launched. */
-int people_start(struct context *context, const char *name, struct err *err);
+/* `start` of a container that was launched; @anew: whatever `checkpoint` may
+ * have left. */
+int people_start(struct context *context, const char *name, bool anew,
+		 struct err *err);
 
 #endif

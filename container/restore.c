@@ -8,6 +8,8 @@
  * and what mounts lie on in there exists. It puts the processes into the
  * container's group, as children of ours (--restore-sibling), and ends.
  */
+#include "container/restore.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -17,30 +19,21 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
-#include "container/criu.h"
-#include "container/launch.h"
+#include "container/home.h"
+#include "container/people.h"
+#include "container/supervisor.h"
 #include "container/verbs.h"
 #include "core/parse.h"
 #include "sandbox/caps.h"
 #include "sandbox/link.h"
+#include "sandbox/mount_lock.h"
 #include "sandbox/nft.h"
 #include "sandbox/procfs.h"
 #include "sandbox/rootpath.h"
 #include "sandbox/selfexe.h"
 #include "sandbox/sys.h"
 #include "sandbox/terminal.h"
-
-struct restore {
-	struct criu_options options;
-	const char *lsm_profile;
-	const char *lsm_mount_context;
-	struct criu criu;
-	int netns; /* owned; made by us, or -1 */
-	int terminal; /* owned; the master, or -1 */
-	struct launch *launch; /* borrowed */
-	char folder[PATH_MAX]; /* the container's */
-	char root[PATH_MAX]; /* where criu finds the root filesystem */
-};
+#include "sandbox/userns.h"
 
 /* ---- in criu's mount namespace ---- */
 
@@ -118,25 +111,6 @@ static void add_mount(struct restore *restore, const char *name,
 	criu_text(&restore->criu, CRIU_EXTERNAL, "mnt[%s]:%s", name, source);
 }
 
-/* Those behind the configuration's own are in the container's folder; see
- * net_files_make. */
-static void add_bind(struct restore *restore, size_t index)
-{
-	const struct launch *launch = restore->launch;
-	const struct mount_plan *plan = &launch->config.mounts[index].plan;
-	const json_t *configured =
-		json_object_get(launch->config.tree, "mounts");
-
-	if (index >= json_array_size(configured))
-		criu_text(&restore->criu, CRIU_EXTERNAL, "mnt[%s]:%s/%s",
-			  plan->target, restore->folder, plan->source);
-	else if (*plan->source != '/')
-		criu_text(&restore->criu, CRIU_EXTERNAL, "mnt[%s]:%s/%s",
-			  plan->target, launch->state.bundle, plan->source);
-	else
-		add_mount(restore, plan->target, plan->source);
-}
-
 /* Under the names that `checkpoint` gave. */
 static void add_mounts(struct restore *restore)
 {
@@ -147,7 +121,9 @@ static void add_mounts(struct restore *restore)
 		const struct config_mount *mount = &config->mounts[i];
 
 		if (mount->plan.is_bind && !mount->plan.remount)
-			add_bind(restore, i);
+			criu_text(&restore->criu, CRIU_EXTERNAL,
+				  "mnt[%s]:%s/%zu", mount->plan.target,
+				  restore->binds, i);
 		else if (criu_is_cgroup_bind(config, mount))
 			criu_text(&restore->criu, CRIU_EXTERNAL, "mnt[%s]:%s%s",
 				  mount->plan.target, launch->cgroups.path,
@@ -216,21 +192,24 @@ static json_t *load_descriptors(const struct criu *criu, struct err *err)
  * is told once. */
 static int add_descriptors(struct restore *restore, struct err *err)
 {
+	/* As `checkpoint` has them; an init of ours is a copy of this program.
+	 */
+	const int fds[] = { STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO,
+			    restore->own_file };
 	struct criu *criu = &restore->criu;
 	json_t *array = load_descriptors(criu, err);
 	const char *before = "";
 
 	if (!array)
 		return -err->code;
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-		const char *text =
-			json_string_value(json_array_get(array, (size_t)fd));
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		const char *text = json_string_value(json_array_get(array, i));
 
 		if (!text || !strcmp(text, before) ||
 		    (strncmp(text, "pipe:", 5) != 0 &&
 		     strncmp(text, "file[", 5) != 0))
 			continue;
-		criu_inherit(criu, text, fd);
+		criu_inherit(criu, text, fds[i]);
 		before = text;
 	}
 	json_decref(array);
@@ -264,8 +243,8 @@ static int make_request(struct restore *restore, struct err *err)
 {
 	const struct launch *launch = restore->launch;
 	struct criu *criu = &restore->criu;
-	bool ignores = restore->options.cgroups_mode &&
-		       !strcmp(restore->options.cgroups_mode, "ignore");
+	bool ignores = restore->options->cgroups_mode &&
+		       !strcmp(restore->options->cgroups_mode, "ignore");
 
 	criu->namespaces = CLONE_NEWNS;
 	criu->enter = enter;
@@ -281,17 +260,54 @@ static int make_request(struct restore *restore, struct err *err)
 		criu_number(criu, CRIU_ORPHAN_PTS_MASTER, 1);
 		criu_number(criu, CRIU_NOTIFY_SCRIPTS, 1);
 	}
-	if (restore->lsm_profile)
-		criu_text(criu, CRIU_LSM_PROFILE, "%s", restore->lsm_profile);
-	if (restore->lsm_mount_context)
+	if (restore->options->lsm_profile)
+		criu_text(criu, CRIU_LSM_PROFILE, "%s",
+			  restore->options->lsm_profile);
+	if (restore->options->lsm_mount_context)
 		criu_text(criu, CRIU_LSM_MOUNT_CONTEXT, "%s",
-			  restore->lsm_mount_context);
+			  restore->options->lsm_mount_context);
 	add_mounts(restore);
 	add_namespaces(restore);
 	return add_descriptors(restore, err);
 }
 
 /* ---- the processes ---- */
+
+/*
+ * What criu makes in a user namespace reads the checkpoint, at first as the
+ * host's root, but without its rights and with its group, and then as root of
+ * that namespace, without any group of the host's. Both can enter the folder
+ * until it is done; nobody else could who cannot now.
+ */
+static int lend_images(struct restore *restore, struct err *err)
+{
+	const struct config *config = &restore->launch->config;
+	const char *images = restore->criu.images;
+	struct stat *st = &restore->images_were;
+	uint32_t root;
+
+	if (!config_namespace(config, CLONE_NEWUSER) ||
+	    !userns_outside(&config->uids, 0, &root))
+		return 0;
+	restore->images = open(images, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (restore->images < 0 || fstat(restore->images, st) ||
+	    fchown(restore->images, root, 0) ||
+	    fchmod(restore->images, 0710 | (st->st_mode & S_IXOTH)))
+		return err_sys(err, errno, "--image-path: %s", images);
+	return 0;
+}
+
+static void take_images_back(struct restore *restore)
+{
+	const struct stat *st = &restore->images_were;
+
+	if (restore->images < 0)
+		return;
+	/* It may be gone by now. */
+	(void)!fchown(restore->images, st->st_uid, st->st_gid);
+	(void)fchmod(restore->images, st->st_mode & 07777);
+	close(move_fd(&restore->images));
+}
 
 /* Hooks that make a container out of a bundle cannot make one that was made
  * elsewhere. */
@@ -311,27 +327,57 @@ static int check_hooks(const struct config *config, struct err *err)
 	return 0;
 }
 
-/* criu works in a folder of its own, so these paths are absolute. */
-static int make_places(struct restore *restore, struct err *err)
+/* criu works in a folder of its own, so the path is absolute. */
+static int make_root(struct restore *restore, struct err *err)
 {
 	const struct launch *launch = restore->launch;
-	size_t size = sizeof(restore->folder);
+	size_t size = sizeof(restore->root);
 	char link[32];
 	ssize_t n;
-	int len;
+	int more;
 
 	snprintf(link, sizeof(link), "self/fd/%d", launch->state.dir);
-	n = readlinkat(launch->proc, link, restore->folder, size - 1);
+	n = readlinkat(launch->proc, link, restore->root, size - 1);
 	if (n < 0)
 		return err_sys(err, errno, "the container's folder");
-	restore->folder[n] = '\0';
-	len = snprintf(restore->root, size, "%s/" STATE_CRIU_ROOT,
-		       restore->folder);
-	if (len < 0 || (size_t)len >= size)
+	size -= (size_t)n;
+	more = snprintf(restore->root + n, size, "/" STATE_CRIU_ROOT);
+	if (more < 0 || (size_t)more >= size)
 		return err_set(err, ENAMETOOLONG, "--root is too long");
 	if (mkdir(restore->root, 0755))
 		return err_sys(err, errno, "cannot make %s", restore->root);
 	return 0;
+}
+
+static bool is_below(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	return !strncmp(path, folder, len) && (!path[len] || path[len] == '/');
+}
+
+/* A folder that everybody can reach, which root of a user namespace counts as,
+ * and of which criu needs nothing: it is covered meanwhile, for criu alone. */
+static int find_place(struct restore *restore, struct err *err)
+{
+	static const char *const places[] = { "/mnt", "/media", "/srv", "/opt",
+					      "/home" };
+	const struct criu *criu = &restore->criu;
+
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		struct stat st;
+
+		if (lstat(places[i], &st) || !S_ISDIR(st.st_mode) ||
+		    is_below(criu->images, places[i]) ||
+		    is_below(criu->work, places[i]) ||
+		    is_below(criu->program, places[i]) ||
+		    is_below(restore->root, places[i]))
+			continue;
+		restore->binds = places[i];
+		return 0;
+	}
+	return err_set(err, ENOENT,
+		       "no place for bind mounts: make a folder /mnt");
 }
 
 /* What criu had locked it unlocks under the name of today (3.17), and that is
@@ -401,11 +447,39 @@ static int make_network(struct restore *restore, struct err *err)
 	return launch_make_network(launch, restore->netns, getpid(), err);
 }
 
+/*
+ * Bind mounts are in there for criu to copy as they were prepared, with mapped
+ * IDs and locked flags; see mount_lock.h.
+ */
+static int lay_binds(struct restore *restore, struct mount_lock *lock,
+		     struct err *err)
+{
+	struct config *config = &restore->launch->config;
+	int rc = mount_lock_enter(lock, restore->binds, err);
+
+	for (size_t i = 0; !rc && i < config->mount_count; i++) {
+		char name[24];
+
+		snprintf(name, sizeof(name), "%zu", i);
+		if (config->mounts[i].plan.tree >= 0)
+			rc = mount_lock_add(lock, name, &config->mounts[i].plan,
+					    err);
+	}
+	return rc;
+}
+
 static int run_criu(struct restore *restore, struct err *err)
 {
 	struct launch *launch = restore->launch;
-	int rc = criu_run(&restore->criu, err);
+	struct mount_lock lock = { -1, -1, -1, -1 };
+	struct err leave;
+	int rc = lay_binds(restore, &lock, err);
 
+	if (!rc)
+		rc = criu_run(&restore->criu, err);
+	if (mount_lock_leave(&lock, &leave) && !rc)
+		rc = err_set(err, leave.code, "%s", leave.msg);
+	take_images_back(restore);
 	if (!rc && restore->criu.pid <= 0)
 		rc = err_set(err, EIO, "criu has told no PID");
 	if (!rc)
@@ -413,7 +487,7 @@ static int run_criu(struct restore *restore, struct err *err)
 	return rc;
 }
 
-static int raise_processes(void *opaque, struct launch *launch, struct err *err)
+int restore_raise(void *opaque, struct launch *launch, struct err *err)
 {
 	struct restore *restore = opaque;
 	int rc = check_hooks(&launch->config, err);
@@ -423,7 +497,11 @@ static int raise_processes(void *opaque, struct launch *launch, struct err *err)
 		rc = criu_check_config(&launch->config, launch->net,
 				       launch->state.id, err);
 	if (!rc)
-		rc = make_places(restore, err);
+		rc = make_root(restore, err);
+	if (!rc)
+		rc = find_place(restore, err);
+	if (!rc)
+		rc = lend_images(restore, err);
 	if (!rc)
 		rc = make_network(restore, err);
 	if (!rc)
@@ -439,20 +517,88 @@ static int raise_processes(void *opaque, struct launch *launch, struct err *err)
 		return err_sys(err, -launch->pidfd,
 			       "the restored container has ended");
 	rc = unlock_network(restore, err);
-	return rc ? rc : send_terminal(restore, err);
+	if (!rc)
+		rc = send_terminal(restore, err);
+	if (!rc && restore->saved)
+		rc = home_forget_saved(restore->saved, err);
+	return rc;
+}
+
+int restore_open(struct restore *restore, const struct criu_options *options,
+		 struct err *err)
+{
+	*restore = (struct restore){ .options = options,
+				     .own_file = -1,
+				     .images = -1,
+				     .netns = -1,
+				     .terminal = -1 };
+	if (geteuid() || !caps_may_administer())
+		return err_set(err, EPERM,
+			       "restore needs root's rights, as criu does");
+	restore->own_file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	if (restore->own_file < 0)
+		return err_sys(err, errno, "cannot open the file of hull-ct");
+	return criu_begin(&restore->criu, CRIU_RESTORE, "restore.log", options,
+			  false, err);
+}
+
+void restore_close(struct restore *restore)
+{
+	int *const fds[] = { &restore->own_file, &restore->netns,
+			     &restore->terminal };
+
+	take_images_back(restore);
+	criu_release(&restore->criu);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		if (*fds[i] >= 0)
+			close(move_fd(fds[i]));
+	}
+}
+
+/* ---- of a launched container ---- */
+
+int restore_home(struct context *context, struct home *home,
+		 const struct criu_options *options, struct err *err)
+{
+	autofree char *path = NULL;
+	struct criu_options saved = { .image_path = NULL };
+	struct restore restore;
+	int rc;
+
+	if (!options && !home_is_saved(home))
+		return supervisor_start(context, home, NULL, err);
+	if (asprintf(&path, "%s/" HOME_CHECKPOINT, home->path) < 0) {
+		path = NULL;
+		return err_sys(err, ENOMEM, "no memory");
+	}
+	if (options)
+		saved = *options;
+	if (!saved.image_path)
+		saved.image_path = path;
+	rc = restore_open(&restore, &saved, err);
+	if (saved.image_path == path)
+		restore.saved = home;
+	if (!rc)
+		rc = supervisor_start(context, home, &restore, err);
+	restore_close(&restore);
+	if (rc && restore.saved)
+		err_prefix(
+			err,
+			"container %s has a checkpoint; start --anew leaves that away",
+			home->name);
+	return rc;
 }
 
 /* ---- the verb ---- */
 
 /* The options of runc and crun; conmon gives those of create, too. */
-static int read_arguments(struct args *args, struct restore *restore,
+static int read_arguments(struct args *args, struct criu_options *o,
 			  struct launch_options *launch, struct err *err)
 {
-	struct criu_options *o = &restore->options;
 	bool ignored = false;
 	const struct arg_option table[] = {
 		{ "image-path", 0, ARG_TEXT, &o->image_path,
-		  "folder of the checkpoint; ./checkpoint unless told" },
+		  "folder of the checkpoint; ./checkpoint unless told, of a launched container its own" },
 		{ "work-path", 0, ARG_TEXT, &o->work_path,
 		  "folder for criu's log; the checkpoint's unless told" },
 		{ "bundle", 'b', ARG_TEXT, &launch->bundle,
@@ -475,9 +621,9 @@ static int read_arguments(struct args *args, struct restore *restore,
 		  "network: without what was in that namespace" },
 		{ "auto-dedup", 0, ARG_FLAG, &o->auto_dedup,
 		  "free what was restored from the checkpoint's files" },
-		{ "lsm-profile", 0, ARG_TEXT, &restore->lsm_profile,
+		{ "lsm-profile", 0, ARG_TEXT, &o->lsm_profile,
 		  "apparmor:NAME or selinux:LABEL in place of the checkpoint's" },
-		{ "lsm-mount-context", 0, ARG_TEXT, &restore->lsm_mount_context,
+		{ "lsm-mount-context", 0, ARG_TEXT, &o->lsm_mount_context,
 		  "label of mounts in place of the checkpoint's" },
 		{ "console-socket", 0, ARG_TEXT, &launch->console_socket,
 		  "socket that gets the terminal" },
@@ -490,41 +636,70 @@ static int read_arguments(struct args *args, struct restore *restore,
 	return verb_takes_id("restore", args, table, true, &launch->id, err);
 }
 
-static int restore_container(struct context *context, struct restore *restore,
-			     const struct launch_options *options,
-			     struct err *err)
+/* It has no bundle, and nobody who would take its terminal. */
+static int restore_launched(struct context *context, const char *name,
+			    const struct criu_options *options,
+			    const struct launch_options *launch,
+			    struct err *err)
 {
+	struct home home;
 	int rc;
 
-	if (geteuid() || !caps_may_administer())
-		return err_set(err, EPERM,
-			       "restore needs root's rights, as criu does");
-	rc = criu_begin(&restore->criu, CRIU_RESTORE, "restore.log",
-			&restore->options, false, err);
-	return rc ? rc : launch_run(context, options, &context->status, err);
+	if (launch->bundle || launch->pid_file || launch->console_socket)
+		return err_set(
+			err, EINVAL,
+			"container %s was launched: restore it without --bundle, --pid-file and --console-socket",
+			name);
+	rc = people_begin(context, name, err);
+	if (rc)
+		return rc;
+	rc = home_open(context, name, &home, err);
+	if (!rc && !options->image_path && !home_is_saved(&home))
+		rc = err_set(
+			err, ENOENT,
+			"container %s has no checkpoint of its own; say --image-path",
+			name);
+	if (!rc)
+		rc = restore_home(context, &home, options, err);
+	home_release(&home);
+	return rc;
+}
+
+static int restore_bundle(struct context *context,
+			  const struct criu_options *options,
+			  const struct launch_options *asked, struct err *err)
+{
+	struct launch_options launch = *asked;
+	struct restore restore;
+	int rc = selfexe_protect(context->argv, STDERR_FILENO + 1,
+				 &context->self_mount, err);
+
+	if (!rc)
+		rc = context_open_root(context, err);
+	if (rc)
+		return rc;
+	if (!launch.bundle)
+		launch.bundle = ".";
+	launch.foreground = !launch.detach;
+	launch.raise = restore_raise;
+	launch.raise_opaque = &restore;
+	rc = restore_open(&restore, options, err);
+	if (!rc)
+		rc = launch_run(context, &launch, &context->status, err);
+	restore_close(&restore);
+	return rc;
 }
 
 int verb_restore(struct context *context, struct args *args, struct err *err)
 {
-	struct restore state = { .netns = -1, .terminal = -1 };
-	struct launch_options options = { .bundle = ".",
-					  .root_tree = -1,
-					  .raise = raise_processes,
-					  .opaque = &state };
-	int rc = read_arguments(args, &state, &options, err);
+	struct criu_options options = { .image_path = NULL };
+	struct launch_options launch = { .root_tree = -1 };
+	int rc = read_arguments(args, &options, &launch, err);
 
-	options.foreground = !options.detach;
-	if (!rc)
-		rc = selfexe_protect(context->argv, STDERR_FILENO + 1,
-				     &context->self_mount, err);
-	if (!rc)
-		rc = context_open_root(context, err);
-	if (!rc)
-		rc = restore_container(context, &state, &options, err);
-	criu_release(&state.criu);
-	if (state.netns >= 0)
-		close(state.netns);
-	if (state.terminal >= 0)
-		close(state.terminal);
-	return rc;
+	if (rc)
+		return rc;
+	return home_exists(context, launch.id) ?
+		       restore_launched(context, launch.id, &options, &launch,
+					err) :
+		       restore_bundle(context, &options, &launch, err);
 }

@@ -17,6 +17,7 @@
 #include "container/launch.h"
 #include "container/logfile.h"
 #include "container/report.h"
+#include "container/restore.h"
 #include "container/rootfs.h"
 #include "container/target.h"
 #include "container/vm.h"
@@ -43,6 +44,7 @@ struct supervisor {
 	int signals; /* of SIGTERM */
 	int lock;
 	int starter; /* hears how the first start went; -1 once it did */
+	struct restore *restore; /* borrowed; of the first run, or NULL */
 	bool attached; /* we are no supervisor: the caller waits */
 	bool tty;
 	bool stopping;
@@ -339,6 +341,8 @@ static int run_once(struct supervisor *s, int *ret_status, struct err *err)
 		.foreground = s->attached,
 		.tty = s->tty,
 		.opaque = s,
+		.raise = s->restore ? restore_raise : NULL,
+		.raise_opaque = s->restore,
 	};
 	autofree char *program = NULL;
 	autofree char *bundle = NULL;
@@ -448,6 +452,7 @@ static void supervise(struct supervisor *s)
 		if (!adopted)
 			rc = run_once(s, &status, &err);
 		adopted = false;
+		s->restore = NULL;
 		copy_output(s);
 		if (rc) {
 			status = -1;
@@ -488,8 +493,9 @@ static int open_output(struct supervisor *s, struct err *err)
 			     AT_SYMLINK_NOFOLLOW))
 			return err_sys(err, errno, "cannot give the FIFO away");
 		/* Both ends: a container without a supervisor waits when it is
-		 * full, and is not killed by SIGPIPE. */
-		out = openat(home->dir, FIFO, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+		 * full, and is not killed by SIGPIPE. Not O_NOFOLLOW: criu
+		 * opens it anew by a link, with the flags that it has. */
+		out = openat(home->dir, FIFO, O_RDWR | O_CLOEXEC);
 		s->fifo =
 			openat(home->dir, FIFO,
 			       O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
@@ -521,7 +527,7 @@ static int settle(struct supervisor *s, struct err *err)
 	s->lock = lock_home(s->home, err);
 	if (s->lock < 0)
 		return s->lock;
-	unlinkat(s->home->dir, STOPPED, 0);
+	supervisor_let_go(s->home);
 	rc = logfile_open(&s->log, s->home->dir, s->home->log_bytes,
 			  s->home->log_files, err);
 	return rc ? rc : open_output(s, err);
@@ -539,7 +545,7 @@ _Noreturn static void supervisor_main(struct supervisor *s)
 }
 
 int supervisor_start(struct context *context, struct home *home,
-		     struct err *err)
+		     struct restore *restore, struct err *err)
 {
 	struct supervisor s = { .context = context,
 				.home = home,
@@ -549,7 +555,8 @@ int supervisor_start(struct context *context, struct home *home,
 				.console_slave = -1,
 				.signals = -1,
 				.lock = -1,
-				.starter = -1 };
+				.starter = -1,
+				.restore = restore };
 	struct verdict verdict;
 	autoclose int ear = -1;
 	int pipes[2];
@@ -658,21 +665,32 @@ static int end_supervisor(const struct home *home, struct err *err)
 		       0;
 }
 
+int supervisor_hold(const struct home *home, struct err *err)
+{
+	autoclose int mark = openat(home->dir, STOPPED,
+				    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+				    0600);
+
+	return mark < 0 ? err_sys(err, errno, "cannot mark %s as stopped",
+				  home->name) :
+			  0;
+}
+
+void supervisor_let_go(const struct home *home)
+{
+	unlinkat(home->dir, STOPPED, 0);
+}
+
 int supervisor_stop(struct context *context, const struct home *home,
 		    int timeout_s, struct err *err)
 {
 	struct target target;
-	autoclose int mark = openat(home->dir, STOPPED,
-				    O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-				    0600);
 	bool was_there = supervisor_pid(home) > 0;
-	int rc = target_open(context, home->name, false, &target, NULL);
+	int rc = supervisor_hold(home, err);
 
-	if (mark < 0) {
-		target_close(&target);
-		return err_sys(err, errno, "cannot mark %s as stopped",
-			       home->name);
-	}
+	if (rc)
+		return rc;
+	rc = target_open(context, home->name, false, &target, NULL);
 	if (!rc) {
 		was_there = true;
 		rc = end_container(home, &target,

@@ -13,17 +13,25 @@
 
 #include "container/home.h"
 
+struct restore;
+
 /* On the caller's terminal, with @tty on one of its own, which is relayed; its
  * exit status in context->status. */
 int supervisor_attach(struct context *context, struct home *home, bool tty,
 		      struct err *err);
 
-/* Returns when the program runs, or with the error why it does not. */
+/* Returns when the program runs, or with the error why it does not. At first it
+ * goes on from @restore where that is not NULL, see restore.h. */
 int supervisor_start(struct context *context, struct home *home,
-		     struct err *err);
+		     struct restore *restore, struct err *err);
 
 /* The supervisor's process, 0 without one. */
 pid_t supervisor_pid(const struct home *home);
+
+/* Until it is started or let go the container is not started anew when it ends.
+ */
+int supervisor_hold(const struct home *home, struct err *err);
+void supervisor_let_go(const struct home *home);
 
 /* Whether the console of a system container that runs has gone: its master was
  * that of a supervisor that was killed. */

@@ -11,6 +11,7 @@
 #include "container/people.h"
 #include "container/recipe.h"
 #include "container/report.h"
+#include "container/restore.h"
 #include "container/rootless.h"
 #include "container/supervisor.h"
 #include "container/target.h"
@@ -264,9 +265,10 @@ int verb_launch(struct context *context, struct args *args, struct err *err)
 		rc = create(context, &recipe, &image, &home, err);
 	image_release(&image);
 	if (!rc)
-		rc = recipe.attach ? supervisor_attach(context, &home,
-						       recipe.tty, err) :
-				     supervisor_start(context, &home, err);
+		rc = recipe.attach ?
+			     supervisor_attach(context, &home, recipe.tty,
+					       err) :
+			     supervisor_start(context, &home, NULL, err);
 	if ((home.dir >= 0 && (rc || recipe.remove)) || (rc && image.is_copy))
 		discard(context, &home);
 	else if (!rc && !recipe.attach)
@@ -277,7 +279,8 @@ int verb_launch(struct context *context, struct args *args, struct err *err)
 
 /* ---- start, for what was launched ---- */
 
-int people_start(struct context *context, const char *name, struct err *err)
+int people_start(struct context *context, const char *name, bool anew,
+		 struct err *err)
 {
 	struct home home;
 	int rc = people_begin(context, name, err);
@@ -286,7 +289,9 @@ int people_start(struct context *context, const char *name, struct err *err)
 		return rc;
 	rc = home_open(context, name, &home, err);
 	if (!rc)
-		rc = supervisor_start(context, &home, err);
+		rc = anew ? home_forget_saved(&home, err) : 0;
+	if (!rc)
+		rc = restore_home(context, &home, NULL, err);
 	home_release(&home);
 	return rc;
 }
@@ -432,7 +437,7 @@ static int start_all(struct context *context, const struct starts *starts,
 		int rc = home_open(context, starts->list[i].name, &home, &one);
 
 		if (!rc)
-			rc = supervisor_start(context, &home, &one);
+			rc = restore_home(context, &home, NULL, &one);
 		home_release(&home);
 		if (!rc) {
 			printf("%s\n", starts->list[i].name);

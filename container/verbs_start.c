@@ -149,14 +149,19 @@ static void poststart(const struct context *context, const struct state *state)
 
 int verb_start(struct context *context, struct args *args, struct err *err)
 {
-	const struct arg_option table[] = { ARGS_END };
+	bool anew = false;
+	const struct arg_option table[] = {
+		{ "anew", 0, ARG_FLAG, &anew,
+		  "from its beginning, though it has a checkpoint; that goes" },
+		ARGS_END,
+	};
 	const char *id = "";
 	enum status status;
 	struct state state;
 	int rc = verb_takes_id("start", args, table, true, &id, err);
 
 	if (!rc && home_exists(context, id))
-		return people_start(context, id, err);
+		return people_start(context, id, anew, err);
 	if (!rc)
 		rc = context_open_root(context, err);
 	if (rc)

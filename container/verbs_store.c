@@ -239,7 +239,9 @@ static int snapshot_rollback(struct context *context, struct home *home,
 	json_object_set_new(
 		tree, "layers",
 		json_deep_copy(json_object_get(snapshot, "layers")));
-	rc = tree_remove(home->dir, "data/upper", err);
+	rc = home_forget_saved(home, err);
+	if (!rc)
+		rc = tree_remove(home->dir, "data/upper", err);
 	if (rc) {
 		json_decref(tree);
 		return rc;

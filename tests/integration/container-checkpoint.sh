@@ -11,6 +11,10 @@
 . "$HERE/lib-container.sh"
 # shellcheck source=tests/integration/lib-container-net.sh
 . "$HERE/lib-container-net.sh"
+# shellcheck source=tests/integration/lib-people.sh
+. "$HERE/lib-people.sh"
+# shellcheck source=tests/integration/lib-system.sh
+. "$HERE/lib-system.sh"
 
 # What is counted is nowhere but in memory.
 COUNT='i=0; while :; do i=$((i+1)); echo $i >/count.new; mv /count.new /count; sleep 0.1; done'
@@ -354,11 +358,10 @@ test_what_has_no_checkpoint()
 	refused_ct 'hooks.createRuntime: restore has no time'
 	ct restore --detach --image-path "$T/image" --bundle "$BUNDLE" c
 	refused_ct 'console-socket'
-	config 'del(.hooks) | .process.terminal = false | .linux.namespaces += [{ type: "user" }] |
-		.linux.uidMappings = [{ containerID: 0, hostID: 100000, size: 9 }] |
-		.linux.gidMappings = .linux.uidMappings'
+	config 'del(.hooks) | .process.terminal = false |
+		.linux.namespaces += [{ type: "user", path: "/proc/self/ns/user" }]'
 	ct restore --image-path "$T/image" --bundle "$BUNDLE" c
-	refused_ct 'has a user namespace: only containers without one'
+	refused_ct 'criu cannot join the user namespace /proc/self/ns/user'
 	ct features
 	assert_eq "$(jq -r '.annotations["org.opencontainers.runc.checkpoint.enabled"]' \
 		<<<"$out")" true
@@ -399,4 +402,201 @@ test_network_is_made_anew()
 	ct delete --force c
 	assert_status 0
 	! host ip -o link show | grep -q ': ct' || fail 'an interface is left'
+}
+
+# What root of a user namespace only has, mounts of the host among it, whose IDs
+# are mapped and which it cannot make writable; and files that only the host's
+# root may read are no hindrance.
+# timeout: 120
+test_user_namespace()
+{
+	need_program criu criu
+	need_program mkfs.ext4 e2fsprogs
+	make_bundle --rootless
+	mkdir -m 700 "$T/src" "$T/mapped"
+	truncate -s 20M "$T/disk.img"
+	mkfs.ext4 -q -O ^has_journal "$T/disk.img"
+	mount -o loop "$T/disk.img" "$T/mapped"
+	chown 100000:100000 "$T/src"
+	echo host >"$T/src/file"
+	config ".root.readonly = false | .process.capabilities.bounding += [\"CAP_SYS_ADMIN\"] |
+		.process.capabilities.effective += [\"CAP_SYS_ADMIN\"] |
+		.process.capabilities.permitted += [\"CAP_SYS_ADMIN\"] | del(.linux.seccomp) |
+		.mounts += [
+		{ destination: \"/data\", source: \"$T/src\", options: [\"bind\", \"ro\"] },
+		{ destination: \"/mapped\", source: \"$T/mapped\", options: [\"bind\", \"idmap\"] }]"
+	ln -sf busybox "$ROOTFS/bin/mv"
+	args sh -c "$COUNT"
+	"$HULL_CT" --root "$CT_ROOT" run --detach --bundle "$BUNDLE" c \
+		2>&1 | cat >"$T/said" &
+	wait_for 10 'the count' counting
+	ct checkpoint --image-path "$T/image" c
+	assert_status 0
+	assert_eq "$(stat -c '%a %u %g' "$T/image")" '700 0 0'
+	wait
+	local last
+	last=$(count)
+	"$HULL_CT" --root "$CT_ROOT" restore --detach --image-path "$T/image" \
+		--bundle "$BUNDLE" c 2>&1 | cat >"$T/said" &
+	counts_on "$last"
+	assert_eq "$(cat "$T/said")" ''
+	assert_eq "$(stat -c '%a %u %g' "$T/image")" '700 0 0'
+	ct exec c sh -c 'cat /proc/1/uid_map /data/file; touch /mapped/new
+		mount -o remount,rw,bind /data; touch /data/x'
+	assert_has "$out" '         0     100000      65536'
+	assert_has "$out" host
+	assert_match "$err" 'mount: (permission denied|.*not permitted)'
+	assert_has "$err" '/data/x: Read-only'
+	assert_eq "$(stat -c %u "$T/mapped/new")" 0
+	ct delete --force c
+	assert_status 0
+	wait
+}
+
+# A container of launch that prints where it stands.
+launch_counting()
+{
+	need_program criu criu
+	map_ids
+	make_rootfs
+	launch "$@" -- /bin/sh -c \
+		'i=0; while :; do i=$((i + 1)); echo $i; echo $i >/count; sleep 0.1; done'
+	assert_status 0
+	wait_for 10 'the count' printed 3
+}
+
+# printed N: its log has come to N.
+printed() { grep -qx "$1" "$(home_of)/log"; }
+
+# printed_once: each number is in the log, and is so once.
+printed_once()
+{
+	cp "$(home_of)/log" "$T/log"
+	diff "$T/log" <(seq "$(grep -c '' <"$T/log")") ||
+		fail 'it has not gone on from where it was'
+}
+
+saved() { [ -e "$(home_of)/checkpoint" ]; }
+
+# Stopped by it, started from it: memory, log and process 1 are as they were,
+# and the policy is for ends of its own.
+# timeout: 120
+test_launched()
+{
+	mkdir -p "$T/src"
+	echo data >"$T/src/file"
+	launch_counting --restart always --mount "$T/src:/data:ro" --nesting
+	ct checkpoint "$C"
+	assert_status 0
+	assert_eq "$out$err" ''
+	saved || fail 'there is no checkpoint'
+	sleep 0.5
+	status_now stopped || fail 'it has been started anew'
+	local last
+	last=$(tail -n 1 "$(home_of)/log")
+	ct start "$C"
+	assert_status 0
+	status_now running
+	wait_for 10 'more' printed $((last + 5))
+	printed_once
+	! saved || fail 'the checkpoint is still there'
+	ct exec "$C" sh -c 'cat /data/file /proc/1/comm; tr "\0" " " </proc/1/cmdline
+		mount -o remount,rw,bind /data; touch /data/x'
+	assert_has "$out" 'data
+hull-init
+hull-init 2 '
+	assert_has "$err" '/data/x: Read-only'
+	# It is supervised as before.
+	ct info "$C"
+	assert_match "$out" 'supervised +true'
+	ct exec --detach "$C" sh -c 'sleep 0.3; kill -9 2'
+	assert_status 0
+	wait_for 10 'a new start' printed_again
+	# Left away, by its own word or with all that came after a snapshot.
+	ct checkpoint "$C"
+	assert_status 0
+	ct restore --image-path "$T/none" "$C"
+	refused_ct 'image-path: cannot open the folder'
+	ct restore --bundle "$T" "$C"
+	refused_ct "container $C was launched: restore it without --bundle"
+	ct start --anew "$C"
+	assert_status 0
+	! saved || fail 'the checkpoint is still there'
+	ct stop "$C"
+	ct restore "$C"
+	refused_ct "container $C has no checkpoint of its own; say --image-path"
+	ct destroy "$C"
+	assert_status 0
+	[ ! -e "$(home_of)" ] || fail 'something is left'
+}
+
+# shellcheck disable=SC2317 # called by wait_for
+printed_again() { [ "$(grep -cx 3 "$(home_of)/log")" -gt 1 ]; }
+
+# To a place of the caller's; and what fails leaves all as it is.
+# timeout: 120
+test_launched_elsewhere()
+{
+	launch_counting --privileged --no-init
+	ct snapshot create "$C" first
+	refused_ct 'running'
+	ct checkpoint --leave-running "$C"
+	refused_ct "container $C goes on.*say --image-path"
+	run env PATH="$T/none" "$HULL_CT" --root "$CT_ROOT" checkpoint "$C"
+	refused_ct 'install the package criu'
+	status_now running || fail 'it does not run any more'
+	! saved || fail 'there is half a checkpoint'
+	ct checkpoint --image-path "$T/image" "$C"
+	assert_status 0
+	status_now stopped
+	ct restore --image-path "$T/image" "$C"
+	assert_status 0
+	wait_for 10 'more' printed $(($(tail -n 1 "$(home_of)/log") + 5))
+	printed_once
+	[ -e "$T/image/inventory.img" ] || fail 'the checkpoint is gone'
+	# One that cannot be used any more: nothing is lost, and it is said how
+	# to go on.
+	ct checkpoint "$C"
+	assert_status 0
+	rm "$(home_of)"/checkpoint/pages-1.img
+	ct start "$C"
+	refused_ct "container $C has a checkpoint; start --anew leaves that away: criu: "
+	saved || fail 'the checkpoint is gone'
+	status_now stopped
+	ct snapshot create "$C" first
+	assert_status 0
+	ct snapshot rollback "$C" first
+	assert_status 0
+	! saved || fail 'the checkpoint is newer than the files'
+	ct start "$C"
+	assert_status 0
+	wait_for 10 'a new start' printed_again
+}
+
+# With an init of its own and its console.
+# timeout: 120
+test_launched_system()
+{
+	need_program criu criu
+	make_distribution
+	ln -sf /bin/busybox "$T/rootfs/sbin/init"
+	cat >"$T/rootfs/etc/inittab" <<-'EOF'
+		console::respawn:/bin/sh -c 'stty -onlcr; while :; do i=$((i+1)); echo $i; sleep 0.2; done'
+	EOF
+	launch --system
+	assert_status 0
+	wait_for 10 'the count' printed 3
+	ct checkpoint "$C"
+	assert_status 0
+	ct start "$C"
+	assert_status 0
+	wait_for 10 'more' printed $(($(tail -n 1 "$(home_of)/log") + 3))
+	printed_once
+	# What systemd does: criu would not make it again.
+	ct exec "$C" sh -c 'cd /sys/fs/cgroup; mkdir own; for pid in $(cat cgroup.procs); do
+		echo $pid >own/cgroup.procs; done 2>/dev/null; echo +pids >cgroup.subtree_control'
+	assert_status 0
+	ct checkpoint "$C"
+	refused_ct "container $C has given controllers to groups of its own"
+	status_now running || fail 'it does not run any more'
 }
