@@ -9,6 +9,7 @@
 #include "io/net.h"
 #include "virtio/blk.h"
 #include "virtio/console.h"
+#include "virtio/fs.h"
 #include "vmm/config_json.h"
 #include "vmm/cpuid.h"
 #include "vmm/dump.h"
@@ -170,7 +171,7 @@ static int check_seed(const struct vm_config *config, struct err *err)
 unsigned int config_count_devices(const struct vm_config *config)
 {
 	return config->disk_count + config->net_count + config->virtio_console +
-	       config->rng;
+	       config->rng + config->share_count;
 }
 
 static int check_iothread(const struct vm_config *config, const char *option,
@@ -239,6 +240,35 @@ static int check_net(const struct vm_config *config,
 	return check_iothread(config, "--net", net->iothread, err);
 }
 
+static int check_share(const struct vm_config *config, unsigned int index,
+		       struct err *err)
+{
+	const struct share_config *share = &config->shares[index];
+
+	if (!*share->path)
+		return err_set(err, EINVAL,
+			       "--share needs the path of a folder");
+	if (!*share->tag)
+		return err_set(
+			err, EINVAL,
+			"--share %s: tag= is empty; it is what the guest "
+			"mounts",
+			share->path);
+	if (strlen(share->tag) > VIRTIO_FS_TAG_BYTES)
+		return err_set(err, EINVAL,
+			       "--share %s: the tag is longer than %d bytes",
+			       share->path, VIRTIO_FS_TAG_BYTES);
+	for (unsigned int i = 0; i < index; i++) {
+		if (!strcmp(config->shares[i].tag, share->tag))
+			return err_set(err, EINVAL,
+				       "--share %s: %s has the tag %s already; "
+				       "give each its own",
+				       share->path, config->shares[i].path,
+				       share->tag);
+	}
+	return 0;
+}
+
 static int check_devices(const struct vm_config *config, struct err *err)
 {
 	unsigned int max = virtio_bus_max(config->transport);
@@ -267,6 +297,11 @@ static int check_devices(const struct vm_config *config, struct err *err)
 	}
 	for (unsigned int i = 0; i < config->net_count; i++) {
 		rc = check_net(config, &config->nets[i], err);
+		if (rc)
+			return rc;
+	}
+	for (unsigned int i = 0; i < config->share_count; i++) {
+		rc = check_share(config, i, err);
 		if (rc)
 			return rc;
 	}

@@ -88,6 +88,8 @@ struct vm_config {
 	bool virtio_console;
 	struct port_config ports[CONFIG_MAX_PORTS];
 	unsigned int port_count;
+	struct share_config shares[CONFIG_MAX_SHARES];
+	unsigned int share_count;
 	bool rng;
 	enum console_kind console;
 	char *console_path;

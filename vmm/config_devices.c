@@ -6,6 +6,7 @@
 
 #include "core/util.h"
 #include "io/block_file.h"
+#include "io/share_folder.h"
 
 static const struct option_value cache_values[] = {
 	{ "none", BLOCK_CACHE_NONE },
@@ -276,4 +277,54 @@ const struct option_group port_group = {
 	.count = ARRAY_SIZE(port_options),
 	.has_choice = true,
 	.tag_offset = offsetof(struct port_config, kind),
+};
+
+static const struct option_value share_cache_values[] = {
+	{ "auto", SHARE_CACHE_AUTO },
+	{ "never", SHARE_CACHE_NEVER },
+	{ "always", SHARE_CACHE_ALWAYS },
+	{ NULL, 0 },
+};
+
+static const struct option share_options[] = {
+	{
+		.name = "path",
+		.type = OPTION_PATH,
+		.flags = OPTION_POSITIONAL | OPTION_REQUIRED,
+		OPTION_FIELD(struct share_config, path),
+		.metavar = "FOLDER",
+		.tag = -1,
+		.help = "folder of this host",
+	},
+	{
+		.name = "tag",
+		.type = OPTION_STRING,
+		.flags = OPTION_REQUIRED,
+		OPTION_FIELD(struct share_config, tag),
+		.metavar = "NAME",
+		.tag = -1,
+		.help = "what the guest mounts, at most 36 bytes",
+	},
+	{
+		.name = "ro",
+		.type = OPTION_BOOL,
+		OPTION_FIELD(struct share_config, read_only),
+		.default_text = "off",
+		.tag = -1,
+		.help = "the guest cannot write",
+	},
+	{
+		.name = "cache",
+		.type = OPTION_ENUM,
+		OPTION_FIELD(struct share_config, cache),
+		.values = share_cache_values,
+		.default_text = "auto",
+		.tag = -1,
+		.help = "how long the guest goes by what it knows: auto is a second, never not at all, always until it needs the memory, for a folder that nobody else writes to",
+	},
+};
+
+const struct option_group share_group = {
+	.options = share_options,
+	.count = ARRAY_SIZE(share_options),
 };

@@ -1,6 +1,6 @@
 /*
- * The options of virtio devices: what --disk, --net and --port fill in. Part
- * of vmm/config.h, where ownership and threads are said.
+ * The options of virtio devices: what --disk, --net, --port and --share
+ * fill in. Part of vmm/config.h, where ownership and threads are said.
  */
 #ifndef VMM_CONFIG_DEVICES_H
 #define VMM_CONFIG_DEVICES_H
@@ -14,6 +14,7 @@
 #define CONFIG_MAX_DISKS     31
 #define CONFIG_MAX_NETS	     31
 #define CONFIG_MAX_PORTS     30
+#define CONFIG_MAX_SHARES    31
 #define CONFIG_MAX_IOTHREADS 16
 #define CONFIG_MAX_SPIN_US   1000
 
@@ -81,8 +82,16 @@ struct port_config {
 	char *path;
 };
 
+struct share_config {
+	char *path;
+	char *tag; /* what the guest mounts */
+	bool read_only;
+	int cache; /* enum share_cache */
+};
+
 extern const struct option_group disk_group;
 extern const struct option_group net_group;
 extern const struct option_group port_group;
+extern const struct option_group share_group;
 
 #endif

@@ -488,6 +488,28 @@ static const struct option run_options[] = {
 		.man = "Such as org.qemu.guest_agent.0,unix=agent.sock.",
 	},
 	{
+		.name = "share",
+		.section = DEVICES,
+		.type = OPTION_GROUP,
+		.group = &share_group,
+		OPTION_FIELD(struct vm_config, shares),
+		.list_max = CONFIG_MAX_SHARES,
+		.list_stride = sizeof(struct share_config),
+		.list_count_offset = offsetof(struct vm_config, share_count),
+		.help = "folder of the host for the guest, once for each: mount -t virtiofs NAME /mnt",
+		.man = "Nothing outside of the folder is reached: links are "
+		       "the guest's to follow, within the guest. What is "
+		       "created belongs to the guest's user where hull has "
+		       "CAP_SETUID and CAP_SETGID, else to the user that runs "
+		       "hull. A guest whose hull runs as root has root's "
+		       "rights inside the folder, set-user-ID files included: "
+		       "have it on a file system that is mounted nosuid,nodev. "
+		       "Of extended attributes there are those of users "
+		       "(user.*); locks are the guest's own. Each file that "
+		       "the guest knows takes a file descriptor, up to the "
+		       "hard limit (ulimit -Hn), which root raises by itself.",
+	},
+	{
 		.name = "rng",
 		.section = DEVICES,
 		.type = OPTION_BOOL,

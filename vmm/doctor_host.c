@@ -16,6 +16,7 @@
 
 #include "core/err.h"
 #include "core/ram_file.h"
+#include "io/share_folder.h"
 #include "vmm/doctor.h"
 #include "vmm/host_file.h"
 #include "vmm/options.h"
@@ -367,6 +368,21 @@ static void check_memory(struct doctor_report *report)
 			      "raise memlock in /etc/security/limits.conf");
 }
 
+static void check_shares(struct doctor_report *report)
+{
+	if (share_folder_can_give()) {
+		doctor_add(
+			report, "shares", DOCTOR_OK,
+			"what a guest creates in a shared folder belongs to the guest's user");
+		return;
+	}
+	doctor_add(
+		report, "shares", DOCTOR_LIMITED,
+		"what a guest creates in a shared folder belongs to this user");
+	doctor_remedy(report,
+		      "run hull as root, or with CAP_SETUID and CAP_SETGID");
+}
+
 void doctor_check_host(struct doctor_report *report)
 {
 	check_kernel(report);
@@ -381,4 +397,5 @@ void doctor_check_host(struct doctor_report *report)
 	check_huge_pages(report, "hugepages-1G", "1G", 1048576);
 	check_transparent_huge_pages(report);
 	check_memory(report);
+	check_shares(report);
 }

@@ -15,7 +15,11 @@ static int add(struct iothreads *threads, const char *name,
 	};
 	int rc;
 
-	assert(threads->count < IOTHREADS_MAX);
+	if (threads->count == IOTHREADS_MAX)
+		return err_set(
+			err, ENOSPC,
+			"%s: there are %d I/O threads already; let disks and network cards share some with --iothreads N",
+			name, IOTHREADS_MAX);
 	rc = iothread_new(&config, ret_io, err);
 	if (!rc)
 		threads->threads[threads->count++] = *ret_io;
@@ -57,16 +61,21 @@ int iothreads_init(struct iothreads *threads,
 	return 0;
 }
 
-int iothreads_take(struct iothreads *threads, unsigned int wanted,
-		   const char *name, struct iothread **ret_io, struct err *err)
+int iothreads_add(struct iothreads *threads, const char *name,
+		  struct iothread **ret_io, struct err *err)
 {
 	char thread_name[16];
 
+	snprintf(thread_name, sizeof(thread_name), "io-%s", name);
+	return add(threads, thread_name, ret_io, err);
+}
+
+int iothreads_take(struct iothreads *threads, unsigned int wanted,
+		   const char *name, struct iothread **ret_io, struct err *err)
+{
 	assert(wanted <= threads->shared);
-	if (!threads->shared) {
-		snprintf(thread_name, sizeof(thread_name), "io-%s", name);
-		return add(threads, thread_name, ret_io, err);
-	}
+	if (!threads->shared)
+		return iothreads_add(threads, name, ret_io, err);
 	if (!wanted)
 		wanted = threads->next++ % threads->shared + 1;
 	*ret_io = threads->threads[wanted - 1];

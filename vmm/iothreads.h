@@ -39,6 +39,10 @@ int iothreads_init(struct iothreads *threads,
 int iothreads_take(struct iothreads *threads, unsigned int wanted,
 		   const char *name, struct iothread **ret_io, struct err *err);
 
+/* One that is the device's own, whatever others share. */
+int iothreads_add(struct iothreads *threads, const char *name,
+		  struct iothread **ret_io, struct err *err);
+
 int iothreads_start(struct iothreads *threads, struct err *err);
 void iothreads_stop(struct iothreads *threads);
 /* Takes threads that are all zeroes. */

@@ -179,12 +179,14 @@ static void append_group(const struct option_group *group, char *buf,
 	append_choices(group, buf, size);
 	for (size_t i = 0; i < group->count && !is_long; i++) {
 		const struct option *sub = &group->options[i];
+		bool required;
 
 		if ((sub->flags & OPTION_POSITIONAL) || is_choice(group, sub))
 			continue;
-		append(buf, size, "[%s", *buf ? "," : "");
+		required = sub->flags & OPTION_REQUIRED;
+		append(buf, size, "%s%s", required ? "" : "[", *buf ? "," : "");
 		append_sub(sub, buf, size);
-		append(buf, size, "]");
+		append(buf, size, "%s", required ? "" : "]");
 	}
 	if (is_long)
 		append(buf, size, "[,KEY=VALUE]...");

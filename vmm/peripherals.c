@@ -8,10 +8,11 @@
 
 static unsigned int count_threads(const struct vm_config *config)
 {
-	unsigned int count = config->disk_count;
+	unsigned int count = config->share_count;
 
 	if (config->iothreads)
-		return config->iothreads;
+		return count + config->iothreads;
+	count += config->disk_count;
 	for (unsigned int i = 0; i < config->net_count; i++)
 		count += config->nets[i].queues;
 	return count;
@@ -98,6 +99,29 @@ static int open_ports(struct peripherals *peripherals,
 	return 0;
 }
 
+static int open_shares(struct peripherals *peripherals,
+		       const struct vm_config *config, struct err *err)
+{
+	unsigned int max_fds;
+
+	if (!config->share_count)
+		return 0;
+	peripherals->shares =
+		calloc(config->share_count, sizeof(*peripherals->shares));
+	if (!peripherals->shares)
+		return err_sys(err, ENOMEM, "shares");
+	max_fds = shared_folder_limit(config->share_count);
+	for (unsigned int i = 0; i < config->share_count; i++) {
+		int rc = shared_folder_open(&peripherals->shares[i],
+					    &config->shares[i], max_fds, err);
+
+		peripherals->share_count++;
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 static int open_outside(struct peripherals *peripherals,
 			const struct peripherals_env *env, struct err *err)
 {
@@ -111,6 +135,8 @@ static int open_outside(struct peripherals *peripherals,
 		rc = open_nics(peripherals, env->config, err);
 	if (!rc)
 		rc = open_ports(peripherals, env, err);
+	if (!rc)
+		rc = open_shares(peripherals, env->config, err);
 	return rc;
 }
 
@@ -208,6 +234,22 @@ static int build_rng(struct peripherals *peripherals,
 	return virtio_bus_plug(&peripherals->bus, &rng->device, err);
 }
 
+static int build_shares(struct peripherals *peripherals, struct err *err)
+{
+	for (unsigned int i = 0; i < peripherals->share_count; i++) {
+		struct shared_folder *shared = &peripherals->shares[i];
+		int rc = shared_folder_build(shared, &peripherals->env,
+					     &peripherals->threads, err);
+
+		if (!rc)
+			rc = virtio_bus_plug(&peripherals->bus,
+					     &shared->device.device, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 int peripherals_build(struct peripherals *peripherals,
 		      const struct peripherals_env *env, struct err *err)
 {
@@ -233,6 +275,8 @@ int peripherals_build(struct peripherals *peripherals,
 		rc = build_console(peripherals, env, err);
 	if (!rc && config->rng)
 		rc = build_rng(peripherals, config, err);
+	if (!rc)
+		rc = build_shares(peripherals, err);
 	return rc;
 }
 
@@ -293,6 +337,10 @@ void peripherals_release(struct peripherals *peripherals)
 	for (unsigned int i = 0; i < peripherals->nic_count; i++)
 		nic_release(&peripherals->nics[i]);
 	peripherals->nic_count = 0;
+	for (unsigned int i = 0; i < peripherals->share_count; i++)
+		shared_folder_release(&peripherals->shares[i]);
+	peripherals->share_count = 0;
+	free(move_ptr(&peripherals->shares));
 	free(move_ptr(&peripherals->nics));
 	free(move_ptr(&peripherals->disks));
 	iothreads_release(&peripherals->threads);

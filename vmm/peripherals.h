@@ -16,6 +16,7 @@
 #include "vmm/disk.h"
 #include "vmm/iothreads.h"
 #include "vmm/nic.h"
+#include "vmm/shared_folder.h"
 #include "vmm/virtio_bus.h"
 
 struct peripherals {
@@ -30,6 +31,8 @@ struct peripherals {
 	struct chardev *ports[CONFIG_MAX_PORTS]; /* owned */
 	unsigned int port_count;
 	struct virtio_rng *rng; /* owned, or NULL */
+	struct shared_folder *shares; /* owned array */
+	unsigned int share_count;
 };
 
 /* Adds to @platform what the guest is told of the devices in @config. */

@@ -117,6 +117,20 @@ static void add_nic(json_t *devices, const struct nic *nic)
 	}
 }
 
+static void add_share(json_t *devices, const struct shared_folder *shared)
+{
+	json_t *queues =
+		add_device(devices, shared->name, &shared->device.device);
+	json_t *request = json_array_get(queues, VIRTIO_FS_REQUEST);
+	struct virtio_fs_stats stats;
+
+	virtio_fs_stats(&shared->device, &stats);
+	put(request, "requests", stats.requests);
+	put(request, "errors", stats.errors);
+	put(request, "bytes_in", stats.bytes_in);
+	put(request, "bytes_out", stats.bytes_out);
+}
+
 static json_t *iothread_object(const struct iothread *io)
 {
 	struct iothread_stats stats;
@@ -148,6 +162,8 @@ static json_t *collect(const struct peripherals *peripherals)
 		add_device(devices, "console", &peripherals->console->device);
 	if (peripherals->rng)
 		add_device(devices, "rng", &peripherals->rng->device);
+	for (unsigned int i = 0; i < peripherals->share_count; i++)
+		add_share(devices, &peripherals->shares[i]);
 	for (unsigned int i = 0; i < peripherals->threads.count; i++)
 		json_array_append_new(
 			threads,

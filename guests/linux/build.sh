@@ -20,11 +20,12 @@ busybox=/bin/busybox
 
 # Loaded by init when a device asks for them, and their dependencies.
 modules=(virtio_mmio virtio_pci virtio_blk virtio_net virtio_console virtio_rng
-	virtio_balloon vmw_vsock_virtio_transport pvpanic-mmio pvpanic-pci)
+	virtio_balloon virtiofs vmw_vsock_virtio_transport pvpanic-mmio pvpanic-pci)
 # The power button is of use only with the driver that reports its event.
 button=(button evdev)
 # What the VM of a container always has.
-vm_modules=(virtio_pci virtio_blk virtio_console virtio_net overlay button evdev)
+vm_modules=(virtio_pci virtio_blk virtio_console virtio_net virtiofs overlay button
+	evdev)
 
 die()
 {
