@@ -307,13 +307,14 @@ static int check_call(const struct share_call *call,
 	return 0;
 }
 
-static int run(struct share_call *call, const struct operation *operation)
+/* Its argument is in @arg, all zeroes until then. */
+static int run(struct share_call *call, const struct operation *operation,
+	       union argument *arg)
 {
-	union argument arg = { .any = { 0 } };
 	int rc = check_call(call, operation);
 
 	if (!rc)
-		rc = parse_arg(call, operation, &arg);
+		rc = parse_arg(call, operation, arg);
 	if (!rc)
 		rc = parse_names(call, operation);
 	if (!rc)
@@ -366,6 +367,7 @@ static bool folder_serve(struct share *share, struct share_message *message)
 		.folder = from_share(share),
 		.message = message,
 	};
+	union argument arg = { .any = { 0 } };
 	const struct operation *operation = &unknown;
 	int rc;
 
@@ -385,7 +387,7 @@ static bool folder_serve(struct share *share, struct share_message *message)
 	if (call.in.len != message->len + message->in_bytes)
 		rc = -EIO;
 	else
-		rc = run(&call, operation);
+		rc = run(&call, operation, &arg);
 	finish(&call, rc);
 	return message->can_answer && !(operation->flags & NO_ANSWER);
 }
