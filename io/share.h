@@ -4,8 +4,8 @@
  * the messages say is the server's own matter (FUSE, linux/fuse.h); the device
  * knows that each begins with a head of fixed size.
  *
- * Threads: everything of one share is on one thread, which is the share's own,
- * as its calls wait for the host's file systems.
+ * Threads: what one share serves it serves on one thread, which is the share's
+ * own, as its calls wait for the host's file systems. `forget` is for any.
  *
  * Source: virtio 1.2, 5.11.6 (struct virtio_fs_req).
  */
@@ -68,7 +68,14 @@ struct share_ops {
 			 uint64_t total);
 	/* Does what is asked. False: there is nothing to answer. */
 	bool (*serve)(struct share *share, struct share_message *message);
-	/* The guest has forgotten everything: so does the share. */
+	/*
+	 * The guest needs something no longer: the @len bytes at @bytes are a
+	 * question that has no answer (FORGET, BATCH_FORGET); any other is not
+	 * served. Any thread, at any time. It waits for no file system.
+	 */
+	void (*forget)(struct share *share, const uint8_t *bytes, size_t len);
+	/* The guest has forgotten everything: so does the share. No other call
+	 * is under way. */
 	void (*reset)(struct share *share);
 };
 

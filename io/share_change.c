@@ -174,7 +174,7 @@ int share_do_create(struct share_call *call)
 	else
 		rc = open_created(call, move_fd(&fd), node, &out.open);
 	if (rc) {
-		share_node_forget(call->folder, node, 1);
+		share_forget(call->folder, node->id, 1);
 		return rc;
 	}
 	return share_answer(call, &out, sizeof(out));

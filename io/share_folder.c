@@ -101,20 +101,11 @@ static int do_destroy(struct share_call *call)
 	return 0;
 }
 
-static void forget_one(struct share_folder *folder, uint64_t id,
-		       uint64_t lookups)
-{
-	struct share_node *node = share_node_get(folder, id);
-
-	if (node)
-		share_node_forget(folder, node, lookups);
-}
-
 static int do_forget(struct share_call *call)
 {
 	const struct fuse_forget_in *arg = call->arg;
 
-	forget_one(call->folder, call->in.nodeid, arg->nlookup);
+	share_forget(call->folder, call->in.nodeid, arg->nlookup);
 	return 0;
 }
 
@@ -127,7 +118,7 @@ static int do_batch_forget(struct share_call *call)
 		return -EINVAL;
 	for (uint32_t i = 0; i < arg->count; i++) {
 		memcpy(&one, call->rest + i * sizeof(one), sizeof(one));
-		forget_one(call->folder, one.nodeid, one.nlookup);
+		share_forget(call->folder, one.nodeid, one.nlookup);
 	}
 	return 0;
 }
@@ -360,6 +351,17 @@ static void finish(struct share_call *call, int rc)
 	memcpy(message->head, &out, sizeof(out));
 }
 
+/* False: it is too short to say what it is. */
+static bool begin(struct share_call *call, const uint8_t *bytes, size_t len)
+{
+	if (len < HEAD_BYTES)
+		return false;
+	memcpy(&call->in, bytes, HEAD_BYTES);
+	call->rest = bytes + HEAD_BYTES;
+	call->rest_len = len - HEAD_BYTES;
+	return true;
+}
+
 static bool folder_serve(struct share *share, struct share_message *message)
 {
 	static const struct operation unknown = { .run = NULL };
@@ -373,15 +375,12 @@ static bool folder_serve(struct share *share, struct share_message *message)
 
 	message->answer_len = 0;
 	message->moved = 0;
-	/* Nothing could be said of which question it was. */
-	if (message->len < HEAD_BYTES)
+	if (!begin(&call, message->bytes, message->len))
 		return false;
-	memcpy(&call.in, message->bytes, HEAD_BYTES);
-	call.rest = message->bytes + HEAD_BYTES;
-	call.rest_len = message->len - HEAD_BYTES;
 	if (!call.folder->ready)
 		share_user_prepare(call.folder);
 	call.folder->ready = true;
+	share_reap(call.folder);
 	if (call.in.opcode < ARRAY_SIZE(operations))
 		operation = &operations[call.in.opcode];
 	if (call.in.len != message->len + message->in_bytes)
@@ -389,7 +388,24 @@ static bool folder_serve(struct share *share, struct share_message *message)
 	else
 		rc = run(&call, operation, &arg);
 	finish(&call, rc);
+	share_reap(call.folder);
 	return message->can_answer && !(operation->flags & NO_ANSWER);
+}
+
+static void folder_forget(struct share *share, const uint8_t *bytes, size_t len)
+{
+	struct share_call call = { .folder = from_share(share) };
+	union argument arg = { .any = { 0 } };
+	const struct operation *operation;
+
+	if (!begin(&call, bytes, len) || call.in.len != len ||
+	    (call.in.opcode != FUSE_FORGET &&
+	     call.in.opcode != FUSE_BATCH_FORGET))
+		return;
+	operation = &operations[call.in.opcode];
+	if (!parse_arg(&call, operation, &arg) &&
+	    !parse_names(&call, operation))
+		operation->run(&call);
 }
 
 static void folder_reset(struct share *share)
@@ -400,6 +416,7 @@ static void folder_reset(struct share *share)
 static const struct share_ops folder_ops = {
 	.copied = folder_copied,
 	.serve = folder_serve,
+	.forget = folder_forget,
 	.reset = folder_reset,
 };
 
@@ -470,6 +487,7 @@ int share_folder_open(const struct share_folder_config *config,
 		.max_fds = config->max_fds,
 		.dirents = malloc(SHARE_DIRENTS_BYTES),
 	};
+	pthread_mutex_init(&folder->lock, NULL);
 	if (!folder->dirents)
 		rc = err_sys(err, ENOMEM, "share");
 	else if (folder->proc_fd < 0)
@@ -500,6 +518,7 @@ void share_folder_free(struct share_folder *folder)
 	share_slots_release(&folder->handles);
 	free(folder->buckets);
 	free(folder->dirents);
+	pthread_mutex_destroy(&folder->lock);
 	free(folder);
 }
 

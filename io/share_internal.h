@@ -7,6 +7,8 @@
 
 #include <fcntl.h>
 #include <linux/fuse.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -45,7 +47,11 @@ void share_slots_release(struct share_slots *slots);
 /* A file, folder or other thing that the guest knows. */
 struct share_node {
 	uint64_t id;
-	uint64_t lookups; /* how often the guest was shown it, less forgotten */
+	/* How often the guest was shown it, less forgotten; and whether it is
+	 * among `forgotten` as it may be needed no longer. Under the lock. */
+	uint64_t lookups;
+	bool is_forgotten;
+	struct share_node *next_forgotten;
 	dev_t dev;
 	ino_t ino;
 	mode_t type; /* S_IFMT of it, which never changes */
@@ -69,7 +75,16 @@ struct share_folder {
 	enum share_cache cache;
 	unsigned int max_fds;
 
+	/*
+	 * Any thread may forget, so that this guards what it takes: nodes by
+	 * their number, their lookups, the list. Only the thread that serves
+	 * changes the first, which it may read without. Held for moments.
+	 */
+	pthread_mutex_t lock;
 	struct share_slots nodes;
+	struct share_node *forgotten; /* without lookups, when they came here */
+	atomic_bool any_forgotten;
+
 	struct share_slots handles;
 	struct share_node **buckets; /* owned; of nodes by device and number */
 	uint32_t bucket_count; /* a power of two */
@@ -90,9 +105,10 @@ bool share_has_room(const struct share_folder *folder);
 /* Takes over @fd, also on failure; the node is counted as shown once more. */
 int share_node_enter(struct share_folder *folder, int fd,
 		     const struct stat *stat, struct share_node **ret_node);
-/* The root stays. */
-void share_node_forget(struct share_folder *folder, struct share_node *node,
-		       uint64_t lookups);
+/* The node lives until share_reap. Any thread; the root stays. */
+void share_forget(struct share_folder *folder, uint64_t id, uint64_t lookups);
+/* Gives up the nodes that were forgotten for good. */
+void share_reap(struct share_folder *folder);
 struct share_node *share_node_get(const struct share_folder *folder,
 				  uint64_t id);
 /* Takes over @fd, also on failure. */

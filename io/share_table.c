@@ -135,8 +135,11 @@ static int spread(struct share_folder *folder)
 
 static int insert(struct share_folder *folder, struct share_node *node)
 {
-	int rc = share_slots_add(&folder->nodes, node, &node->id);
+	int rc;
 
+	pthread_mutex_lock(&folder->lock);
+	rc = share_slots_add(&folder->nodes, node, &node->id);
+	pthread_mutex_unlock(&folder->lock);
 	if (rc)
 		return rc;
 	if (folder->bucket_count == folder->nodes.size) {
@@ -144,9 +147,19 @@ static int insert(struct share_folder *folder, struct share_node *node)
 		return 0;
 	}
 	rc = spread(folder);
-	if (rc)
-		share_slots_remove(&folder->nodes, node->id);
+	if (!rc)
+		return 0;
+	pthread_mutex_lock(&folder->lock);
+	share_slots_remove(&folder->nodes, node->id);
+	pthread_mutex_unlock(&folder->lock);
 	return rc;
+}
+
+static void show_again(struct share_folder *folder, struct share_node *node)
+{
+	pthread_mutex_lock(&folder->lock);
+	node->lookups++;
+	pthread_mutex_unlock(&folder->lock);
 }
 
 int share_node_enter(struct share_folder *folder, int fd,
@@ -157,7 +170,7 @@ int share_node_enter(struct share_folder *folder, int fd,
 	int rc;
 
 	if (node) {
-		node->lookups++;
+		show_again(folder, node);
 		*ret_node = node;
 		return 0;
 	}
@@ -183,7 +196,8 @@ int share_node_enter(struct share_folder *folder, int fd,
 	return 0;
 }
 
-static void drop_node(struct share_folder *folder, struct share_node *node)
+/* Takes the node out of the tables; under the lock. */
+static void take_out(struct share_folder *folder, struct share_node *node)
 {
 	struct share_node **at = bucket_of(folder, node->dev, node->ino);
 
@@ -191,18 +205,63 @@ static void drop_node(struct share_folder *folder, struct share_node *node)
 		at = &(*at)->next;
 	*at = node->next;
 	share_slots_remove(&folder->nodes, node->id);
-	close(node->fd);
-	free(node);
 }
 
-void share_node_forget(struct share_folder *folder, struct share_node *node,
-		       uint64_t lookups)
+/* What was taken out, by `next`. To close what is unlinked may take long. */
+static void free_nodes(struct share_node *node)
 {
-	if (node == folder->root)
+	while (node) {
+		struct share_node *next = node->next;
+
+		close(node->fd);
+		free(node);
+		node = next;
+	}
+}
+
+void share_forget(struct share_folder *folder, uint64_t id, uint64_t lookups)
+{
+	struct share_node *node;
+
+	pthread_mutex_lock(&folder->lock);
+	node = share_slots_get(&folder->nodes, id);
+	if (node && node != folder->root) {
+		node->lookups -= min_u64(node->lookups, lookups);
+		if (!node->lookups && !node->is_forgotten) {
+			node->is_forgotten = true;
+			node->next_forgotten = folder->forgotten;
+			folder->forgotten = node;
+			atomic_store(&folder->any_forgotten, true);
+		}
+	}
+	pthread_mutex_unlock(&folder->lock);
+}
+
+void share_reap(struct share_folder *folder)
+{
+	struct share_node *gone = NULL;
+	struct share_node *node;
+
+	if (!atomic_load(&folder->any_forgotten))
 		return;
-	node->lookups -= min_u64(node->lookups, lookups);
-	if (!node->lookups)
-		drop_node(folder, node);
+	pthread_mutex_lock(&folder->lock);
+	atomic_store(&folder->any_forgotten, false);
+	node = folder->forgotten;
+	folder->forgotten = NULL;
+	while (node) {
+		struct share_node *next = node->next_forgotten;
+
+		node->is_forgotten = false;
+		/* It may have been shown again. */
+		if (!node->lookups) {
+			take_out(folder, node);
+			node->next = gone;
+			gone = node;
+		}
+		node = next;
+	}
+	pthread_mutex_unlock(&folder->lock);
+	free_nodes(gone);
 }
 
 struct share_node *share_node_get(const struct share_folder *folder,
@@ -254,15 +313,25 @@ void share_handle_close(struct share_folder *folder,
 
 void share_forget_all(struct share_folder *folder)
 {
+	struct share_node *gone = NULL;
+
 	for (uint32_t i = 1; i < folder->handles.size; i++) {
 		if (folder->handles.slots[i].id)
 			share_handle_close(folder,
 					   folder->handles.slots[i].item);
 	}
+	pthread_mutex_lock(&folder->lock);
+	folder->forgotten = NULL;
+	atomic_store(&folder->any_forgotten, false);
 	for (uint32_t i = 1; i < folder->nodes.size; i++) {
 		struct share_node *node = folder->nodes.slots[i].item;
 
-		if (folder->nodes.slots[i].id && node != folder->root)
-			drop_node(folder, node);
+		if (!folder->nodes.slots[i].id || node == folder->root)
+			continue;
+		take_out(folder, node);
+		node->next = gone;
+		gone = node;
 	}
+	pthread_mutex_unlock(&folder->lock);
+	free_nodes(gone);
 }

@@ -48,13 +48,14 @@ static void read_question(struct virtio_fs *fs, const struct virtq_chain *chain,
 {
 	uint64_t total = chain->readable_bytes;
 	size_t peek = (size_t)min_u64(total, SHARE_QUESTION_PEEK);
+	uint8_t *question = fs->buffers[VIRTIO_FS_REQUEST].question;
 	size_t len;
 
-	virtq_chain_read(chain, 0, fs->question, peek);
-	len = fs->share->ops->copied(fs->share, fs->question, peek, total);
+	virtq_chain_read(chain, 0, question, peek);
+	len = fs->share->ops->copied(fs->share, question, peek, total);
 	assert(len >= peek && len <= total && len <= SHARE_QUESTION_MAX);
-	virtq_chain_read(chain, peek, fs->question + peek, len - peek);
-	message->bytes = fs->question;
+	virtq_chain_read(chain, peek, question + peek, len - peek);
+	message->bytes = question;
 	message->len = len;
 	message->in = chain->iov;
 	message->in_count = chain->readable;
@@ -121,6 +122,15 @@ static uint32_t serve(struct virtio_fs *fs, const struct virtq_chain *chain)
 	return 0;
 }
 
+/* What comes on the queue of high priority: nothing that is answered. */
+static void forget(struct virtio_fs *fs, const struct virtq_chain *chain)
+{
+	uint8_t *question = fs->buffers[VIRTIO_FS_HIPRIO].question;
+	size_t len = virtq_chain_read(chain, 0, question, SHARE_QUESTION_MAX);
+
+	fs->share->ops->forget(fs->share, question, len);
+}
+
 /* --- Queues -------------------------------------------------------------- */
 
 /* False: the device failed. */
@@ -128,6 +138,7 @@ static bool take(struct virtio_fs *fs, unsigned int index, int rc,
 		 const struct virtq_chain *chain)
 {
 	struct virtq *vq = virtio_vq(&fs->device, index);
+	uint32_t len = 0;
 
 	if (rc == -E2BIG) {
 		/* No chain is longer than the queue (2.7.5.3.1). */
@@ -139,7 +150,11 @@ static bool take(struct virtio_fs *fs, unsigned int index, int rc,
 	}
 	if (rc < 0)
 		return false;
-	virtq_push(vq, chain->head, serve(fs, chain));
+	if (index == VIRTIO_FS_HIPRIO)
+		forget(fs, chain);
+	else
+		len = serve(fs, chain);
+	virtq_push(vq, chain->head, len);
 	/* Each may take long: who waits for it hears of it at once. */
 	virtio_interrupt(&fs->device, index);
 	return true;
@@ -150,7 +165,7 @@ static void fs_kick(struct virtio_device *device, unsigned int index)
 	struct virtio_fs *fs = from_device(device);
 	struct virtq *vq = virtio_vq(device, index);
 	struct virtq_chain chain = {
-		.iov = fs->iov,
+		.iov = fs->buffers[index].iov,
 		.iov_max = VIRTIO_FS_QUEUE_SIZE,
 	};
 	unsigned int budget = BUDGET;
@@ -168,7 +183,7 @@ static void fs_kick(struct virtio_device *device, unsigned int index)
 		virtio_kick_again(device, index);
 }
 
-static void forget(void *opaque)
+static void forget_all(void *opaque)
 {
 	struct virtio_fs *fs = opaque;
 
@@ -180,7 +195,7 @@ static int fs_reset(struct virtio_device *device)
 	struct virtio_fs *fs = from_device(device);
 
 	/* When its thread comes to this, it serves nothing. */
-	io_context_call(fs->context, forget, fs);
+	io_context_call(fs->context, forget_all, fs);
 	return 0;
 }
 
@@ -195,17 +210,23 @@ static const struct virtio_device_type fs_type = {
 
 static int prepare(struct virtio_fs *fs, struct err *err)
 {
-	int rc = 0;
+	bool failed;
 
 	/* Pages that no request needs are never touched. */
-	fs->question = malloc(SHARE_QUESTION_MAX);
 	fs->answer = malloc(SHARE_ANSWER_MAX);
-	fs->iov = calloc(VIRTIO_FS_QUEUE_SIZE, sizeof(*fs->iov));
-	if (!fs->question || !fs->answer || !fs->iov)
+	failed = !fs->answer;
+	for (unsigned int i = 0; i < VIRTIO_FS_QUEUES; i++) {
+		struct virtio_fs_buffers *buffers = &fs->buffers[i];
+
+		buffers->question = malloc(SHARE_QUESTION_MAX);
+		buffers->iov =
+			calloc(VIRTIO_FS_QUEUE_SIZE, sizeof(*buffers->iov));
+		failed |= !buffers->question || !buffers->iov;
+	}
+	if (failed)
 		return err_sys(err, ENOMEM, "buffers of virtio-fs");
-	for (unsigned int i = 0; !rc && i < VIRTIO_FS_QUEUES; i++)
-		rc = virtio_queue_set_context(&fs->device, i, fs->context, err);
-	return rc;
+	return virtio_queue_set_context(&fs->device, VIRTIO_FS_REQUEST,
+					fs->context, err);
 }
 
 int virtio_fs_init(struct virtio_fs *fs, const struct virtio_env *env,
@@ -241,9 +262,11 @@ int virtio_fs_init(struct virtio_fs *fs, const struct virtio_env *env,
 void virtio_fs_release(struct virtio_fs *fs)
 {
 	virtio_device_release(&fs->device);
-	free(move_ptr(&fs->question));
+	for (unsigned int i = 0; i < VIRTIO_FS_QUEUES; i++) {
+		free(move_ptr(&fs->buffers[i].question));
+		free(move_ptr(&fs->buffers[i].iov));
+	}
 	free(move_ptr(&fs->answer));
-	free(move_ptr(&fs->iov));
 }
 
 void virtio_fs_stats(const struct virtio_fs *fs,

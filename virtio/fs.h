@@ -3,12 +3,14 @@
  * whose answers become used elements. What the questions say the device does
  * not know.
  *
- * Threads: both queues live on one I/O context, the share's thread, which waits
- * for the host's file system inside `kick`. So nothing is in flight when a
- * reset looks; it waits for the call that is under way.
+ * Threads: requests are served by the share's own thread, which waits for the
+ * host's file system inside `kick`. So nothing is in flight when a reset looks:
+ * it waits for the call that is under way. The queue of high priority is
+ * served by the vCPU that kicks it, whatever the other one waits for
+ * (5.11.6.2): it carries only what the share forgets.
  *
- * used.len is 0 for a question without an answer, and for one that is too
- * short, or whose answer has no room, to say anything.
+ * used.len is 0 for a question without an answer, for one that is too short, or
+ * whose answer has no room, to say anything, and on the queue of high priority.
  *
  * No DAX window and no notification queue are offered.
  *
@@ -38,7 +40,7 @@ struct virtio_fs_options {
 	struct io_context *context;
 };
 
-/* Of both queues together. */
+/* Of the queue of requests. */
 struct virtio_fs_stats {
 	uint64_t requests;
 	uint64_t errors; /* answered with an error */
@@ -46,15 +48,19 @@ struct virtio_fs_stats {
 	uint64_t bytes_out; /* of answers */
 };
 
+/* What a queue takes a chain apart with; owned, of its thread. */
+struct virtio_fs_buffers {
+	uint8_t *question; /* SHARE_QUESTION_MAX bytes */
+	struct iovec *iov; /* VIRTIO_FS_QUEUE_SIZE segments */
+};
+
 struct virtio_fs {
 	struct virtio_device device;
 	struct share *share; /* borrowed */
 	struct io_context *context; /* borrowed */
 	uint8_t config[VIRTIO_FS_CONFIG_BYTES];
-	/* Of the share's thread; owned. */
-	uint8_t *question; /* SHARE_QUESTION_MAX bytes */
-	uint8_t *answer; /* SHARE_ANSWER_MAX bytes */
-	struct iovec *iov; /* VIRTIO_FS_QUEUE_SIZE segments */
+	struct virtio_fs_buffers buffers[VIRTIO_FS_QUEUES];
+	uint8_t *answer; /* owned; SHARE_ANSWER_MAX bytes */
 	/* struct virtio_fs_stats as one writer's atomics. */
 	atomic_uint_fast64_t
 		counters[sizeof(struct virtio_fs_stats) / sizeof(uint64_t)];

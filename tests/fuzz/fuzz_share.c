@@ -5,8 +5,9 @@
  * has nothing else, what is held stays within the limit, and nothing beside the
  * folder changes.
  *
- * An input is records of 6 bytes (operation, node, file, two of the length of
- * what follows the head, length of what is attached) and those bytes.
+ * An input is records of 6 bytes (operation, 0x80 more for the queue of high
+ * priority, node, file, two of the length of what follows the head, length of
+ * what is attached) and those bytes.
  *
  * It works in a folder of its own in memory that is removed in the end, as a
  * file system user who owns nothing else (setfsuid(2)), and with files of
@@ -31,6 +32,7 @@
 #define ROOM	   9000
 #define NOBODY	   65534
 #define RECORD	   6
+#define ASIDE	   0x80
 #define MOST_CALLS 64
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -213,11 +215,15 @@ static void call(struct fuzz *fuzz, const struct fuse_in_header *head,
 		.answer = answer,
 	};
 	struct share *share = share_folder_share(fuzz->folder);
+	/* On the queue of high priority. */
+	const bool aside = head->unique & ASIDE;
 
 	require(copy);
 	memcpy(copy, head, sizeof(*head));
 	memcpy(copy + sizeof(*head), body, len);
-	if (share->ops->serve(share, &message)) {
+	if (aside)
+		share->ops->forget(share, message.bytes, message.len);
+	else if (share->ops->serve(share, &message)) {
 		check_answer(&message, head->unique);
 		if (message.answer_len)
 			learn(fuzz, head->opcode, &message);
@@ -242,8 +248,8 @@ static size_t take(struct fuzz *fuzz, const uint8_t *data, size_t size)
 	len = min_u64(len, 4096);
 	attached = min_u64(data[5], size - RECORD - len);
 	memcpy(body, data + RECORD, len + attached);
-	head.opcode = data[0];
-	head.unique = data[0] + 1UL;
+	head.opcode = data[0] & (ASIDE - 1);
+	head.unique = data[0];
 	head.nodeid = data[1] ? pick(fuzz->nodes, fuzz->node_count, data[1]) :
 				FUSE_ROOT_ID;
 	head.len = (uint32_t)(sizeof(head) + len + attached);

@@ -333,6 +333,22 @@ static inline void client_folder(const struct share_folder_config *config)
 	ck_assert_int_eq(client_init_flags(~0U), 0);
 }
 
+static inline void client_open_anew(const struct share_folder_config *config)
+{
+	share_folder_free(client.folder);
+	client_folder(config);
+}
+
+static inline unsigned int client_count_fds(void)
+{
+	unsigned int count = 0;
+	struct stat stat;
+
+	for (int fd = 0; fd < 1024; fd++)
+		count += !fstat(fd, &stat);
+	return count;
+}
+
 static inline void client_set_up(void)
 {
 	memset(&client, 0, sizeof(client));

@@ -17,22 +17,6 @@ static void set_up(void)
 	client_folder(&plain);
 }
 
-static void open_anew(const struct share_folder_config *config)
-{
-	share_folder_free(client.folder);
-	client_folder(config);
-}
-
-static unsigned int count_fds(void)
-{
-	unsigned int count = 0;
-	struct stat stat;
-
-	for (int fd = 0; fd < 1024; fd++)
-		count += !fstat(fd, &stat);
-	return count;
-}
-
 /* --- Opening ------------------------------------------------------------- */
 
 START_TEST(test_no_folder)
@@ -105,7 +89,7 @@ END_TEST
 
 START_TEST(test_sessions)
 {
-	unsigned int fds = count_fds();
+	unsigned int fds = client_count_fds();
 	uint64_t node;
 	uint64_t fh;
 
@@ -113,7 +97,7 @@ START_TEST(test_sessions)
 		ck_assert_int_eq(client_init_flags(~0U), 0);
 		ck_assert_int_eq(client_create(ROOT, "f", O_RDWR, &fh), 0);
 		node = client_entry().nodeid;
-		ck_assert_uint_gt(count_fds(), fds);
+		ck_assert_uint_gt(client_count_fds(), fds);
 		if (way == 0)
 			ck_assert_int_eq(client_ask(FUSE_DESTROY, 0, NULL, 0,
 						    NULL, 0),
@@ -122,7 +106,7 @@ START_TEST(test_sessions)
 			client.share->ops->reset(client.share);
 		if (way == 2)
 			ck_assert_int_eq(client_init_flags(~0U), 0);
-		ck_assert_uint_eq(count_fds(), fds);
+		ck_assert_uint_eq(client_count_fds(), fds);
 		if (way < 2)
 			ck_assert_int_eq(client_getattr(ROOT), -EIO);
 		ck_assert_int_eq(client_init_flags(~0U), 0);
@@ -328,123 +312,6 @@ START_TEST(test_symlink)
 			 -ENAMETOOLONG);
 	ck_assert_int_eq(client_ask(FUSE_READLINK, ROOT, NULL, 0, NULL, 0),
 			 -EINVAL);
-}
-END_TEST
-
-/* --- Nodes --------------------------------------------------------------- */
-
-START_TEST(test_nodes)
-{
-	unsigned int fds = count_fds();
-	uint64_t one;
-	uint64_t two;
-
-	client_make_file("a", "text");
-	ck_assert_int_eq(link(client_path("a"), client_path("b")), 0);
-	one = client_node(ROOT, "a");
-	two = client_node(ROOT, "b");
-	/* One thing, whatever it is called. */
-	ck_assert_uint_eq(one, two);
-	ck_assert_uint_eq(client_entry().attr.nlink, 2);
-	ck_assert_uint_eq(client_entry().attr.size, 4);
-	ck_assert_uint_eq(count_fds(), fds + 1);
-	client_forget(one, 1);
-	ck_assert_int_eq(client_getattr(one), 0);
-	client_forget(one, 1);
-	ck_assert_int_eq(client_getattr(one), -ESTALE);
-	ck_assert_uint_eq(count_fds(), fds);
-	/* Its number does not come back. */
-	two = client_node(ROOT, "a");
-	ck_assert_uint_ne(one, two);
-	ck_assert_int_eq(client_getattr(one), -ESTALE);
-	client_forget(two, UINT64_MAX);
-	ck_assert_uint_eq(count_fds(), fds);
-	client_forget(two, 1);
-	client_forget(ROOT, UINT64_MAX);
-	ck_assert_int_eq(client_getattr(ROOT), 0);
-}
-END_TEST
-
-START_TEST(test_unknown_nodes)
-{
-	const struct fuse_rename_in rename_arg = { .newdir = 77 };
-	const struct fuse_link_in link_arg = { .oldnodeid = 77 };
-	static const uint64_t unknown[] = {
-		0, 2, 77, UINT32_MAX, UINT64_MAX, 1ULL << 32 | 1, 1ULL << 63
-	};
-
-	client_make_file("a", "x");
-	for (size_t i = 0; i < ARRAY_SIZE(unknown); i++) {
-		ck_assert_int_eq(client_getattr(unknown[i]), -ESTALE);
-		ck_assert_int_eq(client_lookup(unknown[i], "a"), -ESTALE);
-		ck_assert_int_eq(client_mkdir(unknown[i], "d"), -ESTALE);
-		client_forget(unknown[i], 1);
-		ck_assert_int_eq(client_read(ROOT, unknown[i], 0, 10), -EBADF);
-		ck_assert_int_eq(client_release(ROOT, unknown[i]), -EBADF);
-	}
-	ck_assert_int_eq(client_names(FUSE_RENAME, ROOT, &rename_arg,
-				      sizeof(rename_arg), "a", "b"),
-			 -ESTALE);
-	ck_assert_int_eq(client_name(FUSE_LINK, ROOT, &link_arg,
-				     sizeof(link_arg), "b"),
-			 -ESTALE);
-}
-END_TEST
-
-START_TEST(test_batch_forget)
-{
-	unsigned int fds = count_fds();
-	struct {
-		struct fuse_batch_forget_in head;
-		struct fuse_forget_one ones[300];
-	} arg = { .head = { .count = 300 } };
-
-	for (int i = 0; i < 300; i++) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "f%d", i);
-		client_make_file(name, "x");
-		arg.ones[i].nodeid = client_node(ROOT, name);
-		arg.ones[i].nlookup = 1;
-	}
-	ck_assert_uint_eq(count_fds(), fds + 300);
-	/* More than there are: none. */
-	arg.head.count = 301;
-	client_ask(FUSE_BATCH_FORGET, 0, &arg, sizeof(arg), NULL, 0);
-	ck_assert(!client.answered);
-	ck_assert_uint_eq(count_fds(), fds + 300);
-	arg.head.count = 300;
-	client_ask(FUSE_BATCH_FORGET, 0, &arg, sizeof(arg), NULL, 0);
-	ck_assert_uint_eq(count_fds(), fds);
-}
-END_TEST
-
-START_TEST(test_limit)
-{
-	const struct share_folder_config config = { .max_fds = 20 };
-	uint64_t nodes[20];
-	uint64_t fh;
-	char name[16];
-
-	for (int i = 0; i < 30; i++) {
-		snprintf(name, sizeof(name), "f%d", i);
-		client_make_file(name, "x");
-	}
-	open_anew(&config);
-	/* One of the twenty is the folder itself. */
-	for (int i = 0; i < 19; i++) {
-		snprintf(name, sizeof(name), "f%d", i);
-		nodes[i] = client_node(ROOT, name);
-	}
-	ck_assert_int_eq(client_lookup(ROOT, "f20"), -ENFILE);
-	ck_assert_int_eq(client_lookup(ROOT, "f3"), 0);
-	ck_assert_int_eq(client_open(nodes[0], O_RDONLY, &fh), -ENFILE);
-	ck_assert_int_eq(client_open_as(FUSE_OPENDIR, ROOT, 0, &fh), -ENFILE);
-	client_forget(nodes[1], 1);
-	ck_assert_int_eq(client_open(nodes[0], O_RDONLY, &fh), 0);
-	ck_assert_int_eq(client_lookup(ROOT, "f1"), -ENFILE);
-	ck_assert_int_eq(client_release(nodes[0], fh), 0);
-	ck_assert_int_eq(client_lookup(ROOT, "f1"), 0);
 }
 END_TEST
 
@@ -713,7 +580,7 @@ START_TEST(test_read_only)
 	uint64_t fh;
 
 	client_make_file("a", "text");
-	open_anew(&config);
+	client_open_anew(&config);
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++)
 		ck_assert_int_eq(client_ask(changes[i], ROOT, bytes, 100, NULL,
 					    0),
@@ -750,10 +617,6 @@ static void add_tests(TCase *tcase)
 	tcase_add_test(tcase, test_hostile_names);
 	tcase_add_test(tcase, test_links_that_lead_out);
 	tcase_add_test(tcase, test_symlink);
-	tcase_add_test(tcase, test_nodes);
-	tcase_add_test(tcase, test_unknown_nodes);
-	tcase_add_test(tcase, test_batch_forget);
-	tcase_add_test(tcase, test_limit);
 	tcase_add_test(tcase, test_attributes);
 	tcase_add_test(tcase, test_statfs);
 	tcase_add_test(tcase, test_mknod);

@@ -17,12 +17,6 @@ static void set_up(void)
 	client_folder(&plain);
 }
 
-static void open_anew(const struct share_folder_config *config)
-{
-	share_folder_free(client.folder);
-	client_folder(config);
-}
-
 /* --- Data ---------------------------------------------------------------- */
 
 static uint32_t written(void)
@@ -322,7 +316,7 @@ START_TEST(test_cache)
 	uint64_t fh;
 
 	client_make_file("f", "text");
-	open_anew(&config);
+	client_open_anew(&config);
 	node = client_node(ROOT, "f");
 	ck_assert_uint_eq(client_entry().entry_valid, seconds[_i]);
 	ck_assert_uint_eq(client_entry().attr_valid, seconds[_i]);
@@ -429,7 +423,7 @@ START_TEST(test_list)
 		}
 	}
 	/* With half of the descriptors taken, names alone. */
-	open_anew(&small);
+	client_open_anew(&small);
 	memset(nodes, 0, sizeof(nodes));
 	ck_assert_uint_eq(list(FUSE_READDIRPLUS, 4096, seen, nodes), FILES + 2);
 	known = 0;

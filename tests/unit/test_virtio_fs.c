@@ -33,9 +33,11 @@ struct double_share {
 	bool answers;
 	size_t answer_len;
 	size_t moved;
+	bool forgets; /* while it serves, the guest forgets something */
 	/* What came. */
 	unsigned int served;
 	unsigned int resets;
+	unsigned int forgotten;
 	size_t peek_len;
 	uint64_t total;
 	size_t len;
@@ -45,6 +47,8 @@ struct double_share {
 	bool can_answer;
 	uint8_t in[4096]; /* the beginning of what was not copied */
 };
+
+static void forget_meanwhile(void);
 
 static struct gmem gmem;
 static struct io_manual io;
@@ -108,6 +112,8 @@ static bool on_serve(struct share *from, struct share_message *message)
 
 	ck_assert_ptr_eq(from, &share.share);
 	share.served++;
+	if (share.forgets)
+		forget_meanwhile();
 	share.len = message->len;
 	memcpy(share.bytes, message->bytes, message->len);
 	for (unsigned int i = 0; i < message->in_count; i++)
@@ -130,6 +136,14 @@ static bool on_serve(struct share *from, struct share_message *message)
 	return share.answers && message->can_answer;
 }
 
+static void on_forget(struct share *from, const uint8_t *bytes, size_t len)
+{
+	ck_assert_ptr_eq(from, &share.share);
+	share.forgotten++;
+	share.len = len;
+	memcpy(share.bytes, bytes, len);
+}
+
 static void on_reset(struct share *from)
 {
 	ck_assert_ptr_eq(from, &share.share);
@@ -139,6 +153,7 @@ static void on_reset(struct share *from)
 static const struct share_ops share_ops = {
 	.copied = on_copied,
 	.serve = on_serve,
+	.forget = on_forget,
 	.reset = on_reset,
 };
 
@@ -345,9 +360,7 @@ START_TEST(test_question_and_answer)
 	start(ring_features[_i]);
 	share.answer_len = 100;
 	for (unsigned int round = 0; round < 200; round++) {
-		unsigned int queue = round & 1;
-
-		ck_assert_uint_eq(ask(queue, 300, 200), 116);
+		ck_assert_uint_eq(ask(VIRTIO_FS_REQUEST, 300, 200), 116);
 		ck_assert_uint_eq(share.peek_len, 80);
 		ck_assert_uint_eq(share.total, 300);
 		ck_assert_uint_eq(share.len, 300);
@@ -357,7 +370,6 @@ START_TEST(test_question_and_answer)
 		check_answer(100);
 	}
 	ck_assert_uint_eq(share.served, 200);
-	ck_assert_uint_gt(interrupts[0], 0);
 	ck_assert_uint_gt(interrupts[1], 0);
 	virtio_fs_stats(&fs, &stats);
 	ck_assert_uint_eq(stats.requests, 200);
@@ -464,10 +476,54 @@ START_TEST(test_no_answer)
 	create("t");
 	start(FEATURES);
 	share.answers = false;
-	ck_assert_uint_eq(ask(0, 48, 0), 0);
-	ck_assert_uint_eq(ask(0, 48, 100), 0);
+	ck_assert_uint_eq(ask(1, 48, 0), 0);
+	ck_assert_uint_eq(ask(1, 48, 100), 0);
 	ck_assert_uint_eq(*host(ANSWER), UNTOUCHED);
 	ck_assert_uint_eq(share.served, 2);
+}
+END_TEST
+
+/* 5.11.6.2: the queue of high priority. */
+START_TEST(test_forget)
+{
+	create("t");
+	start(ring_features[_i]);
+	ck_assert_uint_eq(ask(VIRTIO_FS_HIPRIO, 48, 0), 0);
+	ck_assert_uint_eq(share.len, 48);
+	ck_assert_mem_eq(share.bytes, host(QUESTION), 48);
+	/* Whatever is not for it, and more than it takes. */
+	ck_assert_uint_eq(ask(VIRTIO_FS_HIPRIO, 0, 100), 0);
+	ck_assert_uint_eq(share.len, 0);
+	ck_assert_uint_eq(ask(VIRTIO_FS_HIPRIO, MIB, 100), 0);
+	ck_assert_uint_eq(share.len, SHARE_QUESTION_MAX);
+	ck_assert_uint_eq(*host(ANSWER), UNTOUCHED);
+	ck_assert_uint_eq(share.forgotten, 3);
+	ck_assert_uint_eq(share.served, 0);
+	ck_assert_uint_gt(interrupts[0], 0);
+}
+END_TEST
+
+static void forget_meanwhile(void)
+{
+	const struct ring_buffer buffer = { QUESTION, 48, false };
+	uint32_t head;
+	uint32_t len;
+
+	ring_add(&rings[VIRTIO_FS_HIPRIO], &buffer, 1);
+	virtio_notify(&fs.device, VIRTIO_FS_HIPRIO);
+	ck_assert(ring_take(&rings[VIRTIO_FS_HIPRIO], &head, &len));
+	ck_assert_uint_eq(len, 0);
+}
+
+/* It does not wait for what the other one waits for. */
+START_TEST(test_forget_meanwhile)
+{
+	create("t");
+	start(FEATURES);
+	share.forgets = true;
+	ck_assert_uint_eq(ask(VIRTIO_FS_REQUEST, 300, 200), 16);
+	ck_assert_uint_eq(share.forgotten, 1);
+	ck_assert_uint_eq(share.served, 1);
 }
 END_TEST
 
@@ -526,7 +582,7 @@ START_TEST(test_reset_forgets)
 	set_status(0);
 	ck_assert_uint_eq(share.resets, 1);
 	start(FEATURES);
-	ck_assert_uint_eq(ask(0, 80, 16), 16);
+	ck_assert_uint_eq(ask(0, 80, 16), 0);
 	set_status(0);
 	ck_assert_uint_eq(share.resets, 2);
 }
@@ -548,6 +604,8 @@ int main(void)
 	tcase_add_test(tcase, test_long_question);
 	tcase_add_test(tcase, test_short_chains);
 	tcase_add_test(tcase, test_no_answer);
+	tcase_add_loop_test(tcase, test_forget, 0, 4);
+	tcase_add_test(tcase, test_forget_meanwhile);
 	tcase_add_test(tcase, test_bad_chain);
 	tcase_add_loop_test(tcase, test_many, 0, 4);
 	tcase_add_test(tcase, test_reset_forgets);
