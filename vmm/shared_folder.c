@@ -63,9 +63,8 @@ int shared_folder_open(struct shared_folder *shared,
 	if (rc)
 		return err_prefix(err, "--share");
 	if (config->read_only && !share_folder_is_sealed(shared->folder))
-		log_debug(
-			"share %s: that it is read-only is held by hull alone",
-			shared->name);
+		log_info("share %s: that it is read-only is held by hull alone",
+			 shared->name);
 	return 0;
 }
 

@@ -242,6 +242,46 @@ test_share_pci() { share_folders pci; }
 
 test_share_mmio() { share_folders mmio; }
 
+# --- without rights ------------------------------------------------------------
+
+plain_script='
+mkdir -p /w /g
+mount -t virtiofs work /w && mount -t virtiofs given /g || exit 1
+echo "u:x:1000:1001::/:/bin/sh" >>/etc/passwd
+mkdir -m 777 /w/open
+su u -c "echo mine >/w/open/mine" && echo "mine=$(cat /w/open/mine)"
+chown 1000 /w/open/mine 2>&1 | sed "s/.*: /chown=/"
+touch /g/new 2>&1 | sed "s/.*: /ro_create=/"
+sh -c "echo more >>/g/text" 2>&1 | sed "s/.*: /ro_write=/"
+echo "text=$(cat /g/text)"
+umount /w /g
+'
+
+# Without any capability, as for an ordinary user: no mount that is read-only,
+# and no file for somebody else.
+# seconds: 40
+test_share_without_capabilities()
+{
+	printf '#!/bin/sh\nexec setpriv --bounding-set -all --inh-caps -all "%s" "$@"\n' \
+		"$HULL" >"$T/hull"
+	chmod +x "$T/hull"
+	mkdir "$T/work" "$T/given"
+	echo given >"$T/given/text"
+	HULL=$T/hull start_linux "$plain_script" --share "$T/work,tag=work" \
+		--share "$T/given,tag=given,ro" --verbose
+	end_linux
+	assert_status 0
+	assert_has "$err" 'read-only is held by hull alone'
+	assert_eq "$(value mine)" mine
+	assert_eq "$(stat -c '%u %a' "$T/work/open/mine")" "$(id -u) 644"
+	assert_eq "$(value chown)" 'Operation not permitted'
+	assert_eq "$(value ro_create)" 'Read-only file system'
+	assert_eq "$(value ro_write)" 'Read-only file system'
+	assert_eq "$(value text)" given
+	assert_absent "$T/given/new"
+	assert_calm
+}
+
 # --- what is refused -----------------------------------------------------------
 
 # refused_share OPTION REGEX...

@@ -357,6 +357,35 @@ START_TEST(test_vhost)
 }
 END_TEST
 
+START_TEST(test_shares)
+{
+	autofree char *text = NULL;
+
+	VALID("--kernel", "k", "--share",
+	      "a,,b,tag=012345678901234567890123456789012345", "--share",
+	      "c,tag=u,ro,cache=always");
+	ck_assert_uint_eq(config_count_devices(&config), 4);
+	text = dump();
+	config_release(&config);
+	config_init(&config);
+	write_file(text, strlen(text));
+	TAKEN("--config", file_path());
+	ck_assert_uint_eq(config.share_count, 2);
+	ck_assert_str_eq(config.shares[0].path, "a,b");
+	ck_assert_str_eq(config.shares[0].tag,
+			 "012345678901234567890123456789012345");
+	ck_assert(!config.shares[0].read_only);
+	ck_assert_str_eq(config.shares[1].tag, "u");
+	ck_assert(config.shares[1].read_only);
+	INVALID("--share a: the tag is longer than 36 bytes", "--kernel", "k",
+		"--share", "a,tag=0123456789012345678901234567890123456");
+	INVALID("--share b: a has the tag t already; give each its own",
+		"--kernel", "k", "--share", "a,tag=t", "--share", "b,tag=t");
+	ck_assert_int_eq(from_args(ARGS("--share", "a")), -EINVAL);
+	ck_assert_int_eq(from_args(ARGS("--share", "tag=t")), -EINVAL);
+}
+END_TEST
+
 START_TEST(test_dump_of_defaults)
 {
 	autofree char *text = dump();
@@ -495,6 +524,7 @@ int main(void)
 	tcase_add_test(tcase, test_file_errors);
 	tcase_add_test(tcase, test_dump_is_accepted_back);
 	tcase_add_test(tcase, test_vhost);
+	tcase_add_test(tcase, test_shares);
 	tcase_add_test(tcase, test_dump_of_defaults);
 	tcase_add_test(tcase, test_table_is_complete);
 	tcase_add_test(tcase, test_places);
