@@ -64,17 +64,21 @@ void share_fill_open(const struct share_folder *folder,
 		ret_open->open_flags = FOPEN_DIRECT_IO;
 }
 
-/* Truncated only when privileges that the change takes away are gone. */
-static int truncate_open(const struct share_call *call, int fd, int flags,
+/* Truncated only when privileges that the change takes away are gone; by the
+ * node, since open(2) does it too where the file is then only read. */
+static int truncate_open(const struct share_call *call,
+			 const struct share_node *node, int fd, int flags,
 			 bool kill)
 {
+	char path[SHARE_PROC_PATH_BYTES];
 	int rc = 0;
 
 	if (!(flags & O_TRUNC))
 		return 0;
 	if (kill && call->folder->kill_privileges)
 		rc = share_kill_privileges(fd);
-	if (!rc && ftruncate(fd, 0))
+	share_proc_path(node, path);
+	if (!rc && truncate(path, 0))
 		rc = -errno;
 	return rc;
 }
@@ -96,7 +100,7 @@ int share_open_node(struct share_call *call, const struct share_node *node,
 	fd = share_reopen(call->folder, node, flags & ~O_TRUNC);
 	if (fd < 0)
 		return fd;
-	rc = truncate_open(call, fd, flags, kill);
+	rc = truncate_open(call, node, fd, flags, kill);
 	if (rc) {
 		close(fd);
 		return rc;

@@ -152,6 +152,10 @@ START_TEST(test_modes_of_open)
 	ck_assert_uint_eq(client.out_len, 4);
 	ck_assert_int_eq(client_open(node, O_RDWR | O_TRUNC, &fh), 0);
 	ck_assert_int_eq(client_host_stat("f").st_size, 0);
+	client_make_file("f", "text");
+	ck_assert_int_eq(client_open(node, O_RDONLY | O_TRUNC, &fh), 0);
+	ck_assert_int_eq(client_host_stat("f").st_size, 0);
+	ck_assert_int_eq(client_write(node, fh, 0, "x", 1), -EBADF);
 	ck_assert_int_eq(client_open(ROOT, O_RDONLY, &fh), -EISDIR);
 	ck_assert_int_eq(client_open_as(FUSE_OPENDIR, node, O_RDONLY, &fh),
 			 -ENOTDIR);
