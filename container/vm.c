@@ -108,10 +108,6 @@ int vm_check(const struct recipe *recipe, struct err *err)
 		return recipe->disk ?
 			       err_set(err, EINVAL, "--disk goes with --vm") :
 			       0;
-	if (recipe->mounts.count)
-		return err_set(
-			err, EOPNOTSUPP,
-			"--mount: a VM has no way to a folder of the host; put the files into the image");
 	if (recipe->in_place)
 		return err_set(
 			err, EOPNOTSUPP,

@@ -2,8 +2,8 @@
  * What becomes of an engine's bundle in a VM. What confines programs on a
  * kernel that they share (filter, masked paths, rules for devices, security
  * modules) is not needed there, and left out; what a program would miss is
- * refused. There is no device that shares folders, so of bind mounts only small
- * files can be had, as copies.
+ * refused. Of bind mounts folders are shared (vm_share.c), and small files are
+ * copied.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,8 +23,6 @@
 #define OPTIONS_MAX    255 /* of a mount, as the guest reads them */
 #define WORDS_MAX      4096
 #define GROUPS_MAX     64
-/* MOUNT_ATTR_RDONLY, _NOSUID, _NODEV and _NOEXEC have the values of MS_*. */
-#define FLAGS	       0xf
 
 /* ---- mounts ---- */
 
@@ -75,7 +73,7 @@ static int say_tmpfs(const struct vm_block *block,
 	if (block)
 		vm_say(block, "mount", "%s %u %s %s",
 		       plan->copy_up ? "tmpcopyup" : "tmpfs",
-		       (unsigned int)(plan->one.set & FLAGS),
+		       (unsigned int)(plan->one.set & VM_MOUNT_FLAGS),
 		       used ? options : "-", plan->target);
 	return 0;
 }
@@ -96,7 +94,7 @@ static int open_file(const struct mount_plan *plan, struct stat *st,
 	if (!S_ISREG(st->st_mode))
 		return err_set(
 			err, EOPNOTSUPP,
-			"%s: a VM has no way to a folder or device of the host; put the files into the image, or give it a tmpfs",
+			"%s: a VM has no way to a device or socket of the host",
 			plan->target);
 	if (st->st_size > FILE_BYTES_MAX)
 		return err_set(
@@ -136,22 +134,26 @@ static int say_file(const struct vm_block *block, const struct mount_plan *plan,
 	return 0;
 }
 
-static int say_mount(const struct vm_block *block,
-		     const struct mount_plan *plan, struct err *err)
+static int say_mount(const struct vm_block *block, const struct config *config,
+		     size_t index, struct err *err)
 {
+	const struct mount_plan *plan = &config->mounts[index].plan;
+
 	if (is_guests(plan))
 		return 0;
 	if (plan->remount)
 		return err_set(err, EOPNOTSUPP,
 			       "%s: a VM has no mounts to be changed",
 			       plan->target);
+	if (vm_share_is(plan))
+		return vm_share_say(block, config, index, err);
 	if (plan->is_bind)
 		return say_file(block, plan, err);
 	if (mount_is_cgroup(plan)) {
 		/* It shows the guest's groups. */
 		if (block)
 			vm_say(block, "mount", "cgroup2 %u - %s",
-			       (unsigned int)FLAGS, plan->target);
+			       (unsigned int)VM_MOUNT_FLAGS, plan->target);
 		return 0;
 	}
 	if (!strcmp(plan->type, "tmpfs"))
@@ -221,7 +223,7 @@ int vm_bundle_say(const struct vm_block *block, const struct config *config,
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < config->mount_count; i++) {
-		rc = say_mount(block, &config->mounts[i].plan, err);
+		rc = say_mount(block, config, i, err);
 		if (rc)
 			err_prefix(err, "mounts[%zu]", i);
 	}

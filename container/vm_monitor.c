@@ -1,8 +1,9 @@
 /*
  * The container that the monitor runs in. It has no user namespace, since
  * /dev/kvm belongs to the host, but an ID of its own, which nobody else has,
- * and no capabilities. Each of its files is bound by itself: whoever took it
- * over finds no folder but that of the sockets.
+ * and no capabilities but, with folders of the host, those that give files to
+ * the guest's users. Each of its files is bound by itself: whoever took it over
+ * finds no folder but that of the sockets and those that the guest has.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "container/vm.h"
 #include "container/vm_net.h"
 #include "container/vm_netns.h"
+#include "container/vm_parts.h"
 #include "core/agent.h"
 
 #define DEFAULT_MEMORY (512 * MIB)
@@ -21,6 +23,10 @@
 #define MEMORY_SHARE   64
 #define OWN_PIDS       1024
 #define CPU_PERIOD     100000
+/* Files of shared folders that the guest knows at one time, each of which is a
+ * descriptor, and what these take of the kernel's memory. */
+#define SHARED_FILES   65536
+#define SHARED_MEMORY  (112 * MIB)
 
 /* Remembers that something could not be made. */
 struct monitor {
@@ -30,6 +36,8 @@ struct monitor {
 	json_t *args;
 	json_t *mounts;
 	struct vm_netns net; /* an engine's */
+	struct config guest; /* owned; what the tree says */
+	bool has_shares;
 	bool failed;
 };
 
@@ -100,7 +108,8 @@ static unsigned int guest_cpus(const struct monitor *m)
 /* Swap is told together with memory (runtime-spec 1.2, config-linux.md). */
 static json_t *memory_limits(const struct monitor *m, json_int_t limit)
 {
-	json_int_t own = (json_int_t)OWN_MEMORY + limit / MEMORY_SHARE;
+	json_int_t own = (json_int_t)OWN_MEMORY + limit / MEMORY_SHARE +
+			 (m->has_shares ? (json_int_t)SHARED_MEMORY : 0);
 	json_int_t swap = json_integer_value(resource(m, "memory", "swap"));
 	json_int_t kept =
 		json_integer_value(resource(m, "memory", "reservation"));
@@ -181,18 +190,43 @@ static void allow_calls(struct monitor *m)
 					 "SCMP_ACT_ALLOW")) != 0;
 }
 
+/*
+ * A guest's users own what they create. All that can be written to, besides the
+ * sockets and the disk, are the shared folders, so that is all that these
+ * rights are about. CAP_SETPCAP keeps the others (SECBIT_NO_SETUID_FIXUP in
+ * capabilities(7)).
+ */
+static json_t *capabilities(struct monitor *m)
+{
+	static const char *const sets[] = { "bounding", "permitted",
+					    "effective", "inheritable",
+					    "ambient" };
+	json_t *all = json_object();
+
+	for (size_t i = 0; m->has_shares && i < ARRAY_SIZE(sets); i++)
+		put(m, all, sets[i],
+		    json_pack("[s,s,s,s,s,s,s]", "CAP_CHOWN",
+			      "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID",
+			      "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP"));
+	return all;
+}
+
 static void set_rights(struct monitor *m, bool tty)
 {
 	json_t *process = json_object_get(m->config, "process");
 	json_int_t id = m->home->id_base;
+	int files = OWN_PIDS + (m->has_shares ? SHARED_FILES : 0);
 
 	put(m, process, "terminal", json_boolean(tty));
-	put(m, process, "user", json_pack("{s:I, s:I}", "uid", id, "gid", id));
-	put(m, process, "capabilities", json_object());
+	/* The umask is the guest's business, too. */
+	put(m, process, "user",
+	    json_pack("{s:I, s:I, s:i}", "uid", id, "gid", id, "umask",
+		      m->has_shares ? 0 : 022));
+	put(m, process, "capabilities", capabilities(m));
 	put(m, process, "noNewPrivileges", json_true());
 	put(m, process, "rlimits",
 	    json_pack("[{s:s, s:i, s:i}]", "type", "RLIMIT_NOFILE", "soft",
-		      OWN_PIDS, "hard", OWN_PIDS));
+		      files, "hard", files));
 	add_device(m, "/dev/kvm", 10, 232);
 	allow_calls(m);
 }
@@ -257,6 +291,59 @@ static void add_disks(struct monitor *m)
 	}
 }
 
+/* As a container without root's rights has it: the guest's IDs are on disk
+ * those of the VM. */
+static json_t *map_ids(const struct monitor *m)
+{
+	return json_pack("[{s:I, s:i, s:i}]", "containerID",
+			 (json_int_t)m->home->id_base, "hostID", 0, "size",
+			 HOME_ID_COUNT);
+}
+
+static void add_share(struct monitor *m, size_t index)
+{
+	const struct mount_plan *plan = &m->guest.mounts[index].plan;
+	bool read_only = vm_share_is_read_only(plan);
+	json_t *mount;
+	char name[VM_SHARE_NAME];
+	char place[VM_SHARE_NAME + 1];
+	char text[3 * VM_SHARE_NAME];
+
+	vm_share_name(index, name);
+	snprintf(place, sizeof(place), "/%s", name);
+	mount = json_pack("{s:s, s:s, s:s, s:[s,s,s,s]}", "destination", place,
+			  "type", "bind", "source", plan->source, "options",
+			  plan->recursive ? "rbind" : "bind", "nosuid", "nodev",
+			  read_only ? "rro" : "rw");
+	if (mount && !m->home->vm_engine) {
+		put(m, mount, "uidMappings", map_ids(m));
+		put(m, mount, "gidMappings", map_ids(m));
+		m->failed |= json_array_append_new(
+				     json_object_get(mount, "options"),
+				     json_string(plan->recursive ? "ridmap" :
+								   "idmap")) !=
+			     0;
+	}
+	m->failed |= json_array_append_new(m->mounts, mount) != 0;
+	snprintf(text, sizeof(text), "%s,tag=%s,ro=%s", place, name,
+		 read_only ? "on" : "off");
+	option(m, "--share", text);
+}
+
+static void add_shares(struct monitor *m)
+{
+	for (size_t i = 0; i < m->guest.mount_count; i++) {
+		if (vm_share_is(&m->guest.mounts[i].plan))
+			add_share(m, i);
+	}
+}
+
+static void find_shares(struct monitor *m)
+{
+	for (size_t i = 0; i < m->guest.mount_count; i++)
+		m->has_shares |= vm_share_is(&m->guest.mounts[i].plan);
+}
+
 static void make_command(struct monitor *m)
 {
 	char text[64];
@@ -291,6 +378,7 @@ static void make_command(struct monitor *m)
 	snprintf(text, sizeof(text), "%u", guest_cpus(m));
 	option(m, "--cpus", text);
 	add_disks(m);
+	add_shares(m);
 	for (unsigned int i = 0; i <= AGENT_PROGRAM; i++) {
 		snprintf(text, sizeof(text), AGENT_PORT_NAME "%u,unix=/run/%u",
 			 i, i);
@@ -377,13 +465,15 @@ json_t *vm_monitor_config(const struct home *home, const json_t *tree, bool tty,
 	json_t *annotations = json_object();
 	const char *net = json_string_value(json_object_get(
 		json_object_get(tree, "annotations"), "hull-ct.net"));
-	int rc = 0;
+	int rc = config_read(&m.guest, json_deep_copy(tree), err);
 
-	m.config = spec_make(false, true, err);
+	m.config = rc ? NULL : spec_make(false, true, err);
 	if (!m.config) {
 		json_decref(annotations);
+		config_dispose(&m.guest);
 		return NULL;
 	}
+	find_shares(&m);
 	m.args = json_array();
 	put(&m, json_object_get(m.config, "process"), "args", m.args);
 	put(&m, m.config, "root",
@@ -401,6 +491,7 @@ json_t *vm_monitor_config(const struct home *home, const json_t *tree, bool tty,
 	set_rights(&m, tty);
 	set_limits(&m);
 	make_command(&m);
+	config_dispose(&m.guest);
 	if (!m.failed && !rc)
 		return m.config;
 	if (!rc)

@@ -163,8 +163,9 @@ int vm_settings(const struct home *home, const struct config *config,
 	rc = say_network(&block, config, tree, err);
 	if (!rc && home->vm_engine)
 		rc = vm_bundle_say_network(&block, config, err);
-	if (!rc && home->vm_engine)
-		rc = vm_bundle_say(&block, config, err);
+	if (!rc)
+		rc = home->vm_engine ? vm_bundle_say(&block, config, err) :
+				       vm_share_say_all(&block, config, err);
 	room = (size_t)align_up((uint64_t)ftell(block.file), SECTOR);
 	if (fclose(block.file) && !rc)
 		rc = err_sys(err, ENOMEM, "no memory");

@@ -12,6 +12,7 @@
 #include "container/reaper.h"
 #include "container/sync.h"
 #include "container/vm_relay.h"
+#include "sandbox/caps.h"
 #include "sandbox/sys.h"
 
 #define STATUS_LOST  (128 + SIGKILL)
@@ -94,6 +95,8 @@ _Noreturn static void shim_main(const struct vm_shim *shim, pid_t monitor)
 	struct err err = { 0 };
 	int rc;
 
+	/* What the monitor may do with folders of the host is not for it. */
+	(void)caps_apply(&(struct caps){ .bounding = 0 }, NULL);
 	reaper_hide_arguments(shim->argv);
 	prctl(PR_SET_NAME, "hull-vm", 0, 0, 0);
 	rc = open_session(&relay.agent, monitor, &err);

@@ -20,7 +20,7 @@
  *	copy=MODE UID GID PATH=TEXT	the same (octal, decimal)
  *	mount=TYPE FLAGS OPTIONS PATH	of mount(2); FLAGS decimal, OPTIONS or
  *			"-"; of type "tmpcopyup" is a tmpfs that begins with
- *			what is there
+ *			what is there; of type "virtiofs" OPTIONS is the tag
  *	sysctl=PATH=VALUE	PATH below /proc/sys
  *	mtu=N		of eth0
  *	ambient=HEX umask=OCTAL	of the process, too

@@ -70,13 +70,19 @@ static int rename_to(const struct share_call *call, uint64_t to,
 		     unsigned int flags)
 {
 	const struct share_node *folder = share_node_get(call->folder, to);
+	int rc;
 
 	if (!folder)
 		return -ESTALE;
-	return renameat2(call->node->fd, call->name[0], folder->fd,
-			 call->name[1], flags) ?
-		       -errno :
-		       0;
+	/* A mount that maps IDs lets nobody make a name whom it does not map,
+	 * and that may be ourselves (fs/namei.c, may_create). */
+	share_user_enter(call);
+	rc = renameat2(call->node->fd, call->name[0], folder->fd, call->name[1],
+		       flags) ?
+		     -errno :
+		     0;
+	share_user_leave(call);
+	return rc;
 }
 
 int share_do_rename(struct share_call *call)
@@ -101,16 +107,20 @@ int share_do_link(struct share_call *call)
 	const struct share_node *from =
 		share_node_get(call->folder, arg->oldnodeid);
 	char path[SHARE_PROC_PATH_BYTES];
+	int rc;
 
 	if (!from)
 		return -ESTALE;
 	/* linkat(2): by descriptor it takes CAP_DAC_READ_SEARCH, by this none.
 	 * What is followed is /proc's link and no other. */
 	share_proc_path(from, path);
-	if (linkat(AT_FDCWD, path, call->node->fd, call->name[0],
-		   AT_SYMLINK_FOLLOW))
-		return -errno;
-	return share_answer_entry(call, call->name[0]);
+	share_user_enter(call);
+	rc = linkat(AT_FDCWD, path, call->node->fd, call->name[0],
+		    AT_SYMLINK_FOLLOW) ?
+		     -errno :
+		     0;
+	share_user_leave(call);
+	return rc ? rc : share_answer_entry(call, call->name[0]);
 }
 
 /* --- CREATE -------------------------------------------------------------- */

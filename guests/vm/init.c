@@ -402,9 +402,12 @@ static void make_mounts(struct machine *m)
 		if (!strcmp(options, "-"))
 			data = NULL;
 		make_folder(path);
-		rc = strcmp(type, "tmpcopyup") ?
-			     mount(type, path, type, flags, data) :
-			     mount_above(path, flags, data);
+		if (!strcmp(type, "tmpcopyup"))
+			rc = mount_above(path, flags, data);
+		else if (!strcmp(type, "virtiofs"))
+			rc = mount(options, path, type, flags, NULL);
+		else
+			rc = mount(type, path, type, flags, data);
 		if (rc)
 			fail(m, "cannot mount ", path);
 	}

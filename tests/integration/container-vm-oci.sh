@@ -52,6 +52,7 @@ echo "host=$(hostname)" "file=$(cat /etc/given/it)" \
 	"mode=$(stat -c %a:%u /etc/given/it)" "data=$(cat /data/kept)"
 grep -E "CapBnd|CapAmb|NoNewPrivs" /proc/self/status
 echo "range=$(xargs </proc/sys/net/ipv4/ping_group_range)"
+echo volume >/vol/written && mkdir -m 777 /vol/sub && stat -c "vol=%a:%u:%g" /vol /vol/sub
 echo more >/data/more && echo "own=$(grep -c " /data " /proc/mounts)"
 echo to errors >&2
 echo up
@@ -64,6 +65,7 @@ configure()
 {
 	args sh -c "$program" sh 'two  words'
 	echo 'of the host' >"$T/given"
+	mkdir -m 1777 "$T/vol"
 	chmod 604 "$T/given"
 	config '.process.user = {uid: 3, gid: 4, additionalGids: [5, 6], umask: 23}'
 	config '.process.cwd = "/not/yet" | .process.env += ["A=b"]'
@@ -72,6 +74,8 @@ configure()
 		.process.capabilities.inheritable = ["CAP_NET_BIND_SERVICE"]'
 	config ".mounts += [{destination: \"/etc/given/it\", type: \"bind\",
 		source: \"$T/given\", options: [\"rbind\", \"ro\"]},
+		{destination: \"/vol\", type: \"bind\", source: \"$T/vol\",
+		options: [\"rbind\"]},
 		{destination: \"/data\", type: \"tmpfs\", source: \"tmpfs\",
 		options: [\"nosuid\", \"size=1m\", \"mode=777\", \"tmpcopyup\"]}]"
 	config '.linux.sysctl = {"net.ipv4.ping_group_range": "0 7"} |
@@ -133,8 +137,12 @@ look_from_outside()
 	assert_match "$(tr '\0' ' ' <"/proc/${child% }/cmdline")" '^/hull run '
 	assert_match "$(grep -E '^(Uid|CapBnd|CapEff|NoNewPrivs|Seccomp):' \
 		"/proc/$pid/status" | xargs)" \
-		'^Uid: ([0-9]{7,} ?){4} CapEff: 0+ CapBnd: 0+ NoNewPrivs: 1 Seccomp: 2$'
-	assert_eq "$(cat "$group/memory.max")" "$(((128 + 48 + 2) * 1048576))"
+		'^Uid: ([0-9]{7,} ?){4} CapEff: 0+ CapBnd: 0+1db NoNewPrivs: 1 Seccomp: 2$'
+	# What it needs for the folder of the host, and nothing else.
+	assert_match "$(grep -E '^(Uid|CapBnd|CapEff|NoNewPrivs|Seccomp):' \
+		"/proc/${child% }/status" | xargs)" \
+		'^Uid: ([0-9]{7,} ?){4} CapEff: 0+1db CapBnd: 0+1db NoNewPrivs: 1 Seccomp: 2$'
+	assert_eq "$(cat "$group/memory.max")" "$(((128 + 48 + 2 + 112) * 1048576))"
 	ct list
 	assert_match "$out" 'c +[0-9]+ +running +vm '
 }
@@ -194,6 +202,8 @@ test_bundle()
 	assert_has "$head" 'NoNewPrivs:	1'
 	assert_has "$head" 'range=0 7'
 	assert_has "$head" 'own=2'
+	assert_has "$head" $'vol=1777:0:0\nvol=777:3:4'
+	assert_eq "$(stat -c '%u:%g %a' "$T/vol/written" "$T/vol/sub")" $'3:4 640\n3:4 777'
 	assert_eq "$(<"$T/stream.err")" 'to errors'
 	look_from_outside "$(<"$T/pid")"
 	exec_as_engines
@@ -231,16 +241,18 @@ test_podman()
 	# Before anything boots, a sentence.
 	# Not as run, which takes podman's "runtime error:" for a sanitizer's.
 	status=0
-	podman_alone run --rm --network none -v /etc:/e box true \
+	podman_alone run --rm --network none -v /dev/null:/e box true \
 		2>"$T/refusal" || status=$?
 	assert_status 126
-	assert_has "$(<"$T/refusal")" 'a VM has no way to a folder'
+	assert_has "$(<"$T/refusal")" 'a VM has no way to a device'
+	mkdir "$T/folder"
 	CONTAINERS_CONF=$T/containers.conf "$TOOLS/pty_run" --timeout 800 \
 		--report "$T/report" size:20x60 raw expect:ready 'send:\r' \
 		'expect:20 60' size:12x34 'send:words\r' 'expect:got words' \
 		'expect:12 34' 'expect:got term' \
 		-- podman "${pod_options[@]}" run -it --name c --network none \
 		--hostname inside --memory 128m --user 3:4 --tmpfs /data \
+		-v "$T/folder:/folder" -v kept:/kept -v "$T/folder:/read:ro" \
 	        box sh -c 'trap "echo got term; exit 7" TERM
 		echo ready; read -r x; stty size; read -r x; echo "got $x"; stty size
 		hostname; id
@@ -252,6 +264,12 @@ test_podman()
 	assert_status 3
 	assert_eq "$out" $'inside\n3'
 	assert_has "$err" errors
+	pod exec --user 0 c sh -c 'echo by the guest >/folder/f && cat /read/f &&
+		! touch /read/g && echo kept >/kept/k'
+	assert_status 0
+	assert_eq "$out" 'by the guest'
+	assert_eq "$(<"$T/folder/f")" 'by the guest'
+	assert_eq "$(cat "$(podman_alone volume inspect kept --format '{{.Mountpoint}}')/k")" kept
 	pod exec c nonsense
 	assert_status 127
 	pod exec -i --user 0 c sh -c 'cat; hostname' <<<'fed'
@@ -295,8 +313,10 @@ test_refusals()
 {
 	make_bundle
 	local net='.linux.namespaces |= map(select(.type != "network"))'
-	refuses '.mounts += [{destination: "/e", type: "bind", source: "/etc"}]' \
-		'mounts.7.: /e: a VM has no way to a folder'
+	refuses '.mounts += [{destination: "/e", type: "bind", source: "/dev/null"}]' \
+		'mounts.7.: /e: a VM has no way to a device'
+	refuses '.mounts += [range(17) | {destination: "/e\(.)", type: "bind", source: "/etc"}]' \
+		'mounts.23.: /e16: a VM can have 16 folders of the host at most'
 	head -c 70000 /dev/zero >"$T/large"
 	refuses ".mounts += [{destination: \"/e\", type: \"bind\", source: \"$T/large\"}]" \
 		'copied into a VM only up to 65536 bytes'

@@ -258,6 +258,57 @@ test_foreground()
 	[ -z "$(find "$STORE" -mindepth 2)" ] || fail 'files are left'
 }
 
+# The disk of a container's files, whose IDs can be mapped where those of the
+# lab cannot.
+make_mappable()
+{
+	need_program mkfs.ext4 e2fsprogs
+	truncate -s 64M "$T/disk.img"
+	mkfs.ext4 -q -O ^has_journal "$T/disk.img"
+	mkdir "$T/disk"
+	mount -o loop "$T/disk.img" "$T/disk"
+	mkdir "$T/disk/own" "$T/disk/read" "$T/disk/own/before"
+	seq 1 200000 >"$T/disk/own/numbers"
+	echo given >"$T/disk/read/file"
+	ln -s /etc/shadow "$T/disk/own/link"
+}
+
+# Folders of the host: its users' files are on the host of the IDs of this VM
+# alone, as with a container. What is of others there is nobody's.
+test_mounts()
+{
+	make_rootfs
+	make_mappable
+	launch --vm --mount "$T/disk/own:/own" --mount "$T/disk/read:/in/read:ro" \
+		-- sh -c 'echo up; while :; do sleep 1000; done'
+	assert_status 0
+	heard 100 '^up$'
+	local base
+	base=$(info .idBase)
+	chown "$base:$base" "$T/disk/own"
+	ct exec "$C" sh -ec 'cd /own; cat numbers >copy; mkdir made; mv copy made/
+		echo mine >made/own; chown 7:8 made/own; chmod 604 made/own
+		stat -c "%u:%g" . made/own before; cat /in/read/file
+		grep -c virtiofs /proc/mounts'
+	assert_status 0
+	assert_eq "$out" $'0:0\n7:8\n65534:65534\ngiven\n2'
+	ct exec "$C" sh -c 'cd /own; cat link; touch /in/read/x before/x
+		mount -o remount,rw /in/read; touch /in/read/x'
+	assert_has "$err" "can't open 'link'"
+	assert_has "$err" '/in/read/x: Read-only file system'
+	assert_has "$err" 'before/x: Permission denied'
+	[ ! -e "$T/disk/read/x" ] || fail 'it was written to'
+	cmp "$T/disk/own/numbers" "$T/disk/own/made/copy"
+	assert_eq "$(stat -c '%u:%g %a' "$T/disk/own/made/own")" \
+		"$((base + 7)):$((base + 8)) 604"
+	echo from the host >"$T/disk/own/made/more"
+	ct exec --user 7 "$C" sh -c 'cat /own/made/more; echo more >>/own/made/own'
+	assert_eq "$out" 'from the host'
+	ct destroy --force "$C"
+	assert_status 0
+	assert_eq "$(<"$T/disk/own/made/own")" $'mine\nmore'
+}
+
 # where: none
 # seconds: 1
 test_refusals()
@@ -265,7 +316,7 @@ test_refusals()
 	make_rootfs
 	local none="$T/rootfs $C --vm"
 	# shellcheck disable=SC2086 # words
-	for what in "--mount /etc:/e" "--memory 64M" "--privileged" \
+	for what in "--mount /etc/passwd:/e" "--memory 64M" "--privileged" \
 		"--in-place" "--disk 3M" "--no-init"; do
 		ct launch $none $what -- true
 		refused_ct "${what%% *}"
