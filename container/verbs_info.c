@@ -89,6 +89,8 @@ static json_t *info(struct context *context, struct home *home)
 		json_string(people_status_name(people_status(context, home))));
 	json_object_set_new(tree, "supervisor",
 			    json_integer(supervisor_pid(home)));
+	json_object_set_new(tree, "checkpoint",
+			    json_boolean(home_is_saved(home)));
 	json_object_set(tree, "command",
 			json_object_get(json_object_get(config, "process"),
 					"args"));

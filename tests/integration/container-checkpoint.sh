@@ -286,6 +286,43 @@ test_options()
 	assert_lacks "$out" 192.0.2.7
 }
 
+# A socket whose other end is the host's, as that of who logs there. criu knows of
+# sockets in the container's own network only, so that is the host's, and by the
+# name that the other end was given, so that is the same inside.
+# timeout: 120
+test_socket_of_the_host()
+{
+	bundle_for_criu
+	need_program perl perl-base
+	cp "$TOOLS/unix_hold" "$ROOTFS/bin"
+	mkdir "$T/sock"
+	config ".mounts += [{ destination: \"$T/sock\", source: \"$T/sock\",
+		options: [\"bind\"] }] |
+		.linux.namespaces |= map(select(.type != \"network\"))"
+	perl -MSocket -e 'socket(S, PF_UNIX, SOCK_DGRAM, 0) or die;
+		bind(S, sockaddr_un($ARGV[0])) or die; $| = 1;
+		while (defined(recv(S, $m, 100, 0))) { print $m; }' \
+		"$T/sock/s" >"$T/heard" &
+	wait_for 5 socket test -S "$T/sock/s"
+	args unix_hold "$T/sock/s" sh -c 'i=0; while :; do i=$((i+1)); echo $i >&3
+		echo $i >/count.new; mv /count.new /count; sleep 0.1; done'
+	ct run --detach --bundle "$BUNDLE" c
+	assert_status 0
+	wait_for 10 'the count' counting
+	ct checkpoint --image-path "$T/image" c
+	refused_ct 'container c: criu: .*(nix|xternal)'
+	ct checkpoint --ext-unix-sk --image-path "$T/image" c
+	assert_status 0
+	local last
+	last=$(count)
+	ct restore --detach --ext-unix-sk --image-path "$T/image" \
+		--bundle "$BUNDLE" c
+	assert_status 0
+	counts_on "$last"
+	grep -qx $((last + 1)) "$T/heard" || fail 'it is not heard any more'
+	ct delete --force c
+}
+
 # The terminal has its name and settings again, and another holder: an engine,
 # or we ourselves. What was in a variable goes on.
 # timeout: 120
@@ -490,6 +527,8 @@ test_launched()
 	assert_status 0
 	assert_eq "$out$err" ''
 	saved || fail 'there is no checkpoint'
+	ct info "$C"
+	assert_match "$out" 'checkpoint +true'
 	sleep 0.5
 	status_now stopped || fail 'it has been started anew'
 	local last
@@ -593,8 +632,12 @@ test_launched_system()
 	wait_for 10 'more' printed $(($(tail -n 1 "$(home_of)/log") + 3))
 	printed_once
 	# What systemd does: criu would not make it again.
-	ct exec "$C" sh -c 'cd /sys/fs/cgroup; mkdir own; for pid in $(cat cgroup.procs); do
-		echo $pid >own/cgroup.procs; done 2>/dev/null; echo +pids >cgroup.subtree_control'
+	ct exec "$C" sh -c 'cd /sys/fs/cgroup; mkdir own
+		until echo +pids >cgroup.subtree_control; do
+			for pid in $(cat cgroup.procs); do
+				echo $pid >own/cgroup.procs
+			done
+		done 2>/dev/null'
 	assert_status 0
 	ct checkpoint "$C"
 	refused_ct "container $C has given controllers to groups of its own"
