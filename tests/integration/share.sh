@@ -242,6 +242,68 @@ test_share_pci() { share_folders pci; }
 
 test_share_mmio() { share_folders mmio; }
 
+# --- load ----------------------------------------------------------------------
+
+# Six processes with trees of their own in three folders, while the guest is made
+# to forget whatever it need not know.
+load_script='
+work() {
+	local i=0 f
+	while [ $i -lt 2 ]; do
+		mkdir -p $1/$2/a/b/c || echo "failed=mkdir $1"
+		cp /bin/busybox $1/$2/a/bb || echo "failed=cp $1"
+		cmp /bin/busybox $1/$2/a/bb || echo "failed=cmp $1"
+		for f in 1 2 3 4 5 6 7 8 9; do echo $2$f >$1/$2/a/b/$f; ln -s $f $1/$2/a/b/l$f; done
+		tar -C $1/$2 -cf $1/$2/t.tar a || echo "failed=tar $1"
+		mkdir $1/$2/x
+		tar -C $1/$2/x -xf $1/$2/t.tar || echo "failed=untar $1"
+		[ "$(cat $1/$2/x/a/b/l5)" = ${2}5 ] || echo "failed=content $1"
+		mv $1/$2/x $1/$2-moved || echo "failed=mv $1"
+		[ "$(find $1/$2-moved | wc -l)" = 23 ] || echo "failed=find $1"
+		rm -r $1/$2 $1/$2-moved || echo "failed=rm $1"
+		i=$((i + 1))
+	done
+	echo "$2 is done" >$1/$2
+}
+for t in auto never always; do
+	mkdir -p /$t
+	mount -t virtiofs $t /$t || exit 1
+done
+(while [ ! -e /tmp/stop ]; do echo 3 >/proc/sys/vm/drop_caches; usleep 100000; done) &
+for t in auto never always; do
+	for n in p q; do
+		(work /$t $n; echo $t$n >>/tmp/done) &
+	done
+done
+until [ "$(wc -l 2>/dev/null </tmp/done)" = 6 ]; do usleep 200000; done
+touch /tmp/stop
+wait
+umount /auto /never /always && echo "ended=all"
+'
+
+# seconds: 70
+test_share_load()
+{
+	local t forgets
+	mkdir "$T/auto" "$T/never" "$T/always"
+	start_linux "$load_script" --cpus 2 --share "$T/auto,tag=auto" \
+		--share "$T/never,tag=never,cache=never" \
+		--share "$T/always,tag=always,cache=always" --stats "$T/stats"
+	end_linux
+	assert_status 0
+	assert_lacks "$out" 'failed='
+	assert_eq "$(value ended)" all
+	for t in auto never always; do
+		assert_eq "$(cd "$T/$t" && find . -type f | sort | xargs)" './p ./q'
+		assert_eq "$(cat "$T/$t/p" "$T/$t/q")" $'p is done\nq is done'
+		# The queue of high priority has had work.
+		forgets=$(jq ".devices[] | select(.name == \"$t\") | .queues[0].kicks" \
+			"$T/stats")
+		assert_ge "$forgets" 20 "kicks to forget"
+	done
+	assert_calm
+}
+
 # --- without rights ------------------------------------------------------------
 
 plain_script='
