@@ -382,6 +382,9 @@ static int open_home(struct context *context, struct checkpoint *c,
 		return err_sys(err, ENOMEM, "no memory");
 	}
 	options->image_path = c->saved;
+	/* The log outlives what failed. */
+	if (!options->work_path)
+		options->work_path = c->home.path;
 	return home_forget_saved(&c->home, err);
 }
 

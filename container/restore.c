@@ -573,6 +573,8 @@ int restore_home(struct context *context, struct home *home,
 	}
 	if (options)
 		saved = *options;
+	if (!saved.image_path && !saved.work_path)
+		saved.work_path = home->path;
 	if (!saved.image_path)
 		saved.image_path = path;
 	rc = restore_open(&restore, &saved, err);

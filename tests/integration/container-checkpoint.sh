@@ -599,7 +599,8 @@ test_launched_elsewhere()
 	assert_status 0
 	rm "$(home_of)"/checkpoint/pages-1.img
 	ct start "$C"
-	refused_ct "container $C has a checkpoint; start --anew leaves that away: criu: "
+	refused_ct "container $C has a checkpoint; start --anew leaves that away: criu: .*its log is $(home_of)/restore.log"
+	[ -s "$(home_of)/restore.log" ] || fail 'there is no log'
 	saved || fail 'the checkpoint is gone'
 	status_now stopped
 	ct snapshot create "$C" first
