@@ -1,18 +1,14 @@
 /*
- * The filter that `spec` writes, compiled and run by a small machine of our own
- * (Linux Documentation/networking/filter.rst): what it says of a call of each
- * architecture, whether or not this kernel has that.
+ * The filter that `spec` writes, compiled and run: what it says of a call of
+ * each architecture, whether or not this kernel has that.
  */
 #include <errno.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
-#include <string.h>
 #include <sys/ioctl.h>
 
 #include "container/config_parts.h"
 #include "container/spec_filter.h"
+#include "tests/unit/filter_machine.h"
 #include "tests/unit/quick_check.h"
 
 #define X32	0x40000000 /* __X32_SYSCALL_BIT */
@@ -40,53 +36,12 @@ static void tear_down(void)
 	config_dispose(&config);
 }
 
-/* Whether the jump's test holds. */
-static bool holds(const struct sock_filter *i, uint32_t a)
-{
-	switch (BPF_OP(i->code)) {
-	case BPF_JEQ:
-		return a == i->k;
-	case BPF_JGT:
-		return a > i->k;
-	case BPF_JGE:
-		return a >= i->k;
-	case BPF_JSET:
-		return a & i->k;
-	default:
-		ck_abort_msg("jump %u", i->code);
-	}
-}
-
 static uint32_t run(const struct seccomp_data *data)
 {
-	const struct sock_filter *code = program.code;
-	uint32_t a = 0;
+	uint32_t answer = 0;
 
-	for (unsigned int at = 0; at < program.len; at++) {
-		const struct sock_filter *i = &code[at];
-
-		switch (BPF_CLASS(i->code)) {
-		case BPF_LD:
-			ck_assert_uint_le(i->k + sizeof(a), sizeof(*data));
-			memcpy(&a, (const char *)data + i->k, sizeof(a));
-			break;
-		case BPF_ALU:
-			ck_assert_uint_eq(BPF_OP(i->code), BPF_AND);
-			a &= i->k;
-			break;
-		case BPF_JMP:
-			if (BPF_OP(i->code) == BPF_JA)
-				at += i->k;
-			else
-				at += holds(i, a) ? i->jt : i->jf;
-			break;
-		case BPF_RET:
-			return i->k;
-		default:
-			ck_abort_msg("instruction %u", i->code);
-		}
-	}
-	ck_abort_msg("it has no end");
+	ck_assert(machine_run(program.code, program.len, data, &answer));
+	return answer;
 }
 
 static uint32_t call(uint32_t arch, uint32_t number, uint64_t first,
