@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "sandbox/filter_cache.h"
+#include "sandbox/filter_short.h"
 #include "sandbox/names.h"
 #include "sandbox/sys.h"
 
@@ -223,8 +224,8 @@ static int export_program(scmp_filter_ctx context,
 	return 0;
 }
 
-static int build(const struct filter_profile *profile,
-		 struct filter_program *program, struct err *err)
+int filter_build(const struct filter_profile *profile,
+		 struct filter_program *ret_program, struct err *err)
 {
 	uint32_t default_action =
 		action_of(profile->default_action, profile->default_error);
@@ -239,8 +240,19 @@ static int build(const struct filter_profile *profile,
 	for (size_t i = 0; !rc && i < profile->rule_count; i++)
 		rc = add_rule(context, &profile->rules[i], default_action, err);
 	if (!rc)
-		rc = export_program(context, program, err);
+		rc = export_program(context, ret_program, err);
 	seccomp_release(context);
+	return rc;
+}
+
+static int build(const struct filter_profile *profile,
+		 struct filter_program *program, struct err *err)
+{
+	int rc = filter_build(profile, program, err);
+
+	if (!rc)
+		program->len = (unsigned short)filter_shorten(program->code,
+							      program->len);
 	return rc;
 }
 

@@ -67,6 +67,10 @@ const char *filter_flag_name(size_t index);
  */
 int filter_compile(const struct filter_profile *profile, int cache,
 		   struct filter_program *ret_program, struct err *err);
+
+/* The code as libseccomp writes it, neither shortened nor kept. */
+int filter_build(const struct filter_profile *profile,
+		 struct filter_program *ret_program, struct err *err);
 void filter_release(struct filter_program *program);
 
 /* From here on the process is filtered. Nothing allocates. */

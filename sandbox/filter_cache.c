@@ -22,7 +22,7 @@ struct header {
 	uint32_t code_len; /* in instructions */
 };
 
-static const char magic[8] = "hullbpf1";
+static const char magic[8] = "hullbpf2";
 
 /* A text that grows; once memory was missing it stays without. */
 struct text {
