@@ -377,15 +377,8 @@ static int open_home(struct context *context, struct checkpoint *c,
 			err, EINVAL,
 			"container %s goes on, so that it cannot be started from this later: say --image-path",
 			c->id);
-	if (asprintf(&c->saved, "%s/" HOME_CHECKPOINT, c->home.path) < 0) {
-		c->saved = NULL;
-		return err_sys(err, ENOMEM, "no memory");
-	}
-	options->image_path = c->saved;
-	/* The log outlives what failed. */
-	if (!options->work_path)
-		options->work_path = c->home.path;
-	return home_forget_saved(&c->home, err);
+	rc = criu_options_of_home(options, &c->home, &c->saved, err);
+	return rc ? rc : home_forget_saved(&c->home, err);
 }
 
 /* Its supervisor shall not take the end for one. */

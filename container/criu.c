@@ -149,6 +149,21 @@ static int find_folder(const char *option, const char *path, bool make,
 	return n < PATH_MAX ? 0 : err_set(err, ENAMETOOLONG, "%s", option);
 }
 
+int criu_options_of_home(struct criu_options *options, const struct home *home,
+			 char **ret_path, struct err *err)
+{
+	if (options->image_path)
+		return 0;
+	if (asprintf(ret_path, "%s/" HOME_CHECKPOINT, home->path) < 0) {
+		*ret_path = NULL;
+		return err_sys(err, ENOMEM, "no memory");
+	}
+	options->image_path = *ret_path;
+	if (!options->work_path)
+		options->work_path = home->path;
+	return 0;
+}
+
 static void add_options(struct criu *criu, const struct criu_options *options)
 {
 	const struct {

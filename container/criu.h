@@ -13,6 +13,7 @@
 
 #include "container/config.h"
 #include "container/criu_message.h"
+#include "container/home.h"
 #include "container/state.h"
 
 /* In the folder of a checkpoint: what descriptors 0 to 2 were, as criu knows
@@ -44,6 +45,12 @@ struct criu_options {
 	bool file_locks;
 	bool auto_dedup;
 };
+
+/* Without another image path, the launched container's own place, which
+ * *@ret_path gets, for the caller to free; the log is beside it, and outlives
+ * it. */
+int criu_options_of_home(struct criu_options *options, const struct home *home,
+			 char **ret_path, struct err *err);
 
 #define CRIU_FDS_MAX 16
 

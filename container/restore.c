@@ -567,19 +567,14 @@ int restore_home(struct context *context, struct home *home,
 
 	if (!options && !home_is_saved(home))
 		return supervisor_start(context, home, NULL, err);
-	if (asprintf(&path, "%s/" HOME_CHECKPOINT, home->path) < 0) {
-		path = NULL;
-		return err_sys(err, ENOMEM, "no memory");
-	}
 	if (options)
 		saved = *options;
-	if (!saved.image_path && !saved.work_path)
-		saved.work_path = home->path;
-	if (!saved.image_path)
-		saved.image_path = path;
+	rc = criu_options_of_home(&saved, home, &path, err);
+	if (rc)
+		return rc;
 	rc = restore_open(&restore, &saved, err);
-	if (saved.image_path == path)
-		restore.saved = home;
+	/* Its own is used up. */
+	restore.saved = path ? home : NULL;
 	if (!rc)
 		rc = supervisor_start(context, home, &restore, err);
 	restore_close(&restore);
